@@ -1,0 +1,3 @@
+//! Everything that crosses NATS, as ports, and the adapters behind them.
+
+pub mod ports;

@@ -1,0 +1,262 @@
+//! The shape that every kind of entity has: inputs are judged, events are absorbed.
+//!
+//! A decider is pure. The actor around it journals what was decided and carries out what the new state asks for.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::envelope::Envelope;
+use crate::ids::{EntityId, Token};
+use crate::reason::{DeadReason, Reason, Refusal};
+use crate::time::Timestamp;
+
+/// What a decision may know besides the state and the input. What it uses of it goes into its events.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a, P> {
+    /// Who decides.
+    pub entity: &'a EntityId,
+    /// The greater of the clock and the last journaled time.
+    pub now: Timestamp,
+    /// The version that the entity has if this decision has events.
+    pub version: u64,
+    /// The rules in force that can be configured.
+    pub policies: &'a P,
+    /// Which participants may be sent to right now.
+    pub gates: Gates,
+}
+
+/// Something outside that we command and that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Participant {
+    /// The loyalty platform: points.
+    Loyalty,
+    /// The payment gateways.
+    Payment,
+    /// Who decides which node ships what.
+    Allocation,
+    /// Warehouses and stores.
+    Fulfillment,
+    /// The ERP: documents.
+    Erp,
+}
+
+impl Participant {
+    /// All of them, in a fixed order.
+    pub const ALL: [Self; 5] = [Self::Loyalty, Self::Payment, Self::Allocation, Self::Fulfillment, Self::Erp];
+
+    /// The domain token of its commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Loyalty => "loyalty",
+            Self::Payment => "payment",
+            Self::Allocation => "allocation",
+            Self::Fulfillment => "fulfillment",
+            Self::Erp => "erp",
+        }
+    }
+
+    /// Its place in [`Participant::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// For each participant: may a new command go out now? A closed gate makes an effect wait in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gates([bool; 5]);
+
+impl Gates {
+    /// Everything may be sent.
+    pub const OPEN: Self = Self([true; 5]);
+
+    /// The same gates with one of them set.
+    #[must_use]
+    pub fn with(mut self, participant: Participant, open: bool) -> Self {
+        self.0[participant.index()] = open;
+        self
+    }
+
+    /// May a new command go to this participant?
+    pub fn open(self, participant: Participant) -> bool {
+        self.0[participant.index()]
+    }
+}
+
+/// What an entity is asked to judge.
+#[derive(Debug)]
+pub enum Input<'a, M> {
+    /// A message from outside, with the bytes it came in.
+    Message(&'a Envelope, &'a M),
+    /// A deadline of the entity has passed.
+    Timer,
+    /// A waiting effect may go out now.
+    Release(&'a str),
+}
+
+/// How far a command is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectState {
+    /// Journaled, not sent: its participant's gate was closed.
+    Waiting,
+    /// Possibly sent, not answered.
+    Sent,
+    /// Answered "not applied, try again"; sent again at its deadline with the same key.
+    Retrying,
+}
+
+/// One open command, as the runtime sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenEffect<'a> {
+    /// `{tenant}:{order}:{kind}:{ordinal}`.
+    pub id: &'a str,
+    /// Who must answer it.
+    pub participant: Participant,
+    /// How far it is.
+    pub state: EffectState,
+    /// How often it was sent, re-sends included.
+    pub attempts: u32,
+}
+
+/// A command in the form in which it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Who gets it.
+    pub participant: Participant,
+    /// The name token, `authorize` for example.
+    pub name: &'static str,
+    /// `Effect-Id`.
+    pub effect_id: String,
+    /// `Effect-Epoch`.
+    pub epoch: u32,
+    /// `Idempotency-Key`.
+    pub idempotency_key: String,
+    /// The JSON body.
+    pub body: String,
+}
+
+/// A business event in the form in which it is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedEvent {
+    /// `order.committed` for example.
+    pub kind: &'static str,
+    /// The `data`: a JSON object.
+    pub data: String,
+}
+
+/// How a wish was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Journaled and legal (or it held already).
+    Accepted,
+    /// Refused for good.
+    Rejected(Reason),
+    /// Not settled yet: see [`Decider::outcome`] and [`Decision::settled`].
+    Later,
+}
+
+/// The settled outcome of the message that made an entity (a submit); remembered, so it can be told again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The version of the entity when it was settled.
+    pub version: u64,
+    /// Why not; none = accepted.
+    pub rejected: Option<Reason>,
+}
+
+/// Correlation and trace that go on into everything an entity sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Trace<'a> {
+    /// `ce-correlationid`.
+    pub correlation_id: Option<&'a str>,
+    /// `traceparent`.
+    pub traceparent: Option<&'a str>,
+    /// `tracestate`.
+    pub tracestate: Option<&'a str>,
+}
+
+/// What was decided: the events, and the state after them.
+#[derive(Debug, Clone)]
+pub struct Decision<D: Decider> {
+    /// What happened, in order; none = nothing changed, and nothing is journaled.
+    pub events: Vec<D::Event>,
+    /// The state after `events`: always equal to evolving the old state by them.
+    pub state: D::State,
+    /// What the outside is told, in order.
+    pub published: Vec<PublishedEvent>,
+    /// The answer to this input.
+    pub answer: Answer,
+    /// Answers to earlier inputs that had to wait, by `ce-source` and `ce-id`.
+    pub settled: Vec<((String, String), Answer)>,
+    /// Parked messages that nobody came for.
+    pub dead: Vec<(Envelope, DeadReason)>,
+}
+
+/// A message with the entity that it names.
+#[derive(Debug)]
+pub struct Addressed<M> {
+    /// Whom the body names.
+    pub entity: EntityId,
+    /// JSON pointer to the field that names it.
+    pub pointer: &'static str,
+    /// What it says.
+    pub message: M,
+}
+
+/// A kind of entity: a pure function from state and input to events.
+pub trait Decider: Sized + 'static {
+    /// What is known about one entity. The default is an entity that nobody has heard of.
+    type State: Default + Clone + std::fmt::Debug;
+    /// A decoded message.
+    type Message: std::fmt::Debug + Send + 'static;
+    /// What is recorded. Persisted: see the golden files.
+    type Event: Clone + std::fmt::Debug + Serialize + DeserializeOwned;
+    /// Configurable rules.
+    type Policies: Clone + std::fmt::Debug + Send + 'static;
+
+    /// Does a message with this domain and name belong to this kind, and on which plane? None = unknown type.
+    fn decode(envelope: &Envelope) -> Result<Addressed<Self::Message>, Refusal>;
+
+    /// Judges `input`. `Err` refuses it and changes nothing (only asks and new work can be refused).
+    fn decide(
+        state: &Self::State,
+        input: Input<'_, Self::Message>,
+        context: &Context<'_, Self::Policies>,
+    ) -> Result<Decision<Self>, Reason>;
+
+    /// Absorbs a recorded event. Total: whatever was recorded can be replayed.
+    fn evolve(state: &mut Self::State, event: &Self::Event);
+
+    /// What the outside is told of an event, given the state after it. Frozen for each version of the contract.
+    fn published(entity: &EntityId, state: &Self::State, event: &Self::Event) -> Vec<PublishedEvent>;
+
+    /// True once somebody has made this entity; parked messages alone do not make one.
+    fn exists(state: &Self::State) -> bool;
+
+    /// How the message that made it was settled; none = not yet.
+    fn outcome(state: &Self::State) -> Option<Outcome>;
+
+    /// When a timer must come next.
+    fn next_deadline(state: &Self::State) -> Option<Timestamp>;
+
+    /// The open commands, oldest first.
+    fn effects(state: &Self::State) -> Vec<OpenEffect<'_>>;
+
+    /// An open command in the form in which it is published; the same every time it is sent.
+    fn command(entity: &EntityId, state: &Self::State, effect_id: &str) -> Option<Command>;
+
+    /// Correlation and trace of what made it.
+    fn trace(state: &Self::State) -> Trace<'_>;
+
+    /// The phase, as a word for metrics and lists.
+    fn phase(state: &Self::State) -> &'static str;
+
+    /// The JSON document that the API shows.
+    fn view(entity: &EntityId, state: &Self::State, version: u64) -> String;
+
+    /// True once nothing can happen any more and nothing is open.
+    fn is_final(state: &Self::State) -> bool;
+
+    /// The kind of the entities, as it stands in ids and paths.
+    fn kind() -> Token;
+}

@@ -1,0 +1,13 @@
+//! The rules of Doorbuster: what an order may do, what it costs, and what it asks of the world.
+//!
+//! Promise of this crate: no clock, no randomness, no I/O, no async, integers only. The same inputs give the
+//! same decisions, on every machine and in every replay.
+//!
+//! Reading order: [`decider`] (the shape of an entity), [`envelope`] (what arrives), [`reason`] (why not), [`ids`] and [`time`]
+//! (the small values).
+
+pub mod decider;
+pub mod envelope;
+pub mod ids;
+pub mod reason;
+pub mod time;

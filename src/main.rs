@@ -1,0 +1,2 @@
+//! doorbuster
+fn main() {}
