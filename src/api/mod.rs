@@ -44,7 +44,7 @@ pub trait Surface: Send + Sync + 'static {
     /// Whether the server takes work.
     fn readiness(&self) -> Readiness;
 
-    /// All metrics in the text form of OpenMetrics.
+    /// All metrics as text for Prometheus.
     fn metrics(&self) -> String;
 
     /// An order; none = nobody has heard of it.

@@ -22,7 +22,7 @@ pub(super) async fn order(
 ) -> HttpResponse {
     let id = match order_id(&path, &scope) {
         Ok(id) => id,
-        Err(refused) => return refused,
+        Err(mistake) => return problem::bad_request(&mistake),
     };
     match surface.order(&id).await {
         Ok(Some(view)) => {
@@ -49,7 +49,7 @@ pub(super) async fn timeline(
 ) -> HttpResponse {
     let id = match order_id(&path, &scope) {
         Ok(id) => id,
-        Err(refused) => return refused,
+        Err(mistake) => return problem::bad_request(&mistake),
     };
     match surface.timeline(&id).await {
         Ok(Some(json)) => HttpResponse::Ok().content_type("application/json").body(json),
@@ -58,10 +58,10 @@ pub(super) async fn timeline(
     }
 }
 
-fn order_id(path: &str, scope: &Scope) -> Result<EntityId, HttpResponse> {
-    let key = Key::new(path).map_err(|problem| problem::bad_request(&format!("order id {problem}")))?;
-    let tenant = Token::new(scope.tenant.as_deref().unwrap_or("main"))
-        .map_err(|problem| problem::bad_request(&format!("tenant {problem}")))?;
+fn order_id(path: &str, scope: &Scope) -> Result<EntityId, String> {
+    let key = Key::new(path).map_err(|problem| format!("order id {problem}"))?;
+    let tenant = scope.tenant.as_deref().unwrap_or("main");
+    let tenant = Token::new(tenant).map_err(|problem| format!("tenant {problem}"))?;
     let kind = Token::new("order").expect("a literal of the allowed form");
     Ok(EntityId { tenant, kind, key })
 }

@@ -24,7 +24,7 @@ pub(super) async fn readyz(surface: web::Data<dyn Surface>) -> HttpResponse {
     }
 }
 
-/// `GET /metrics`: the text form of OpenMetrics, which Prometheus reads.
+/// `GET /metrics`: as text for Prometheus.
 pub(super) async fn metrics(surface: web::Data<dyn Surface>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
