@@ -79,6 +79,7 @@ impl Reason {
 
 /// Why a message went to the dead letters; the last but one token of their subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// The body or a header does not have the documented form.
@@ -131,6 +132,7 @@ impl DeadReason {
 
 /// One thing that is wrong with a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Violation {
     /// JSON pointer to the field, `""` for the whole body; a header as `/headers/<name>`.
     pub pointer: String,
