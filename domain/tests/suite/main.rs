@@ -1,0 +1,3 @@
+//! What the rules promise, as a table of contents.
+
+mod order;
