@@ -18,6 +18,7 @@ impl JsonObject {
     }
 
     /// Writes the text as it is; for `serialize_with` in bodies that are only ever written as JSON.
+    #[expect(clippy::ref_option_ref, reason = "serde hands every field over by reference")]
     pub fn write_raw<S: Serializer>(object: &Option<&Self>, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(object) = object else { return serializer.serialize_none() };
         serde_json::from_str::<&RawValue>(&object.0).map_err(S::Error::custom)?.serialize(serializer)

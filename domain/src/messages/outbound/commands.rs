@@ -331,7 +331,7 @@ macro_rules! command_bodies {
 
         /// The schema of every command, by its kind.
         #[cfg(feature = "schemas")]
-        pub fn schemas() -> Vec<(String, schemars::Schema)> {
+        pub(crate) fn schemas() -> Vec<(String, schemars::Schema)> {
             vec![$((format!("{}.{}", Participant::$participant.as_str(), $name), crate::schema::of_outgoing::<$variant<'static>>())),+]
         }
     };

@@ -1,0 +1,7 @@
+//! The tests of the rules, all in one binary.
+
+mod golden;
+mod outgoing;
+#[cfg(feature = "schemas")]
+mod schemas;
+mod wire;
