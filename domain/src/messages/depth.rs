@@ -35,7 +35,7 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
     }
 }
 
-/// What a look at the structure of MessagePack bytes finds wrong.
+/// What a look at the structure of `MessagePack` bytes finds wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PackFault {
     /// Nested deeper than [`MOST_DEPTH`].
@@ -49,7 +49,7 @@ pub enum PackFault {
     Trailing,
 }
 
-/// Walks over exactly one MessagePack value.
+/// Walks over exactly one `MessagePack` value.
 pub fn check_pack(bytes: &[u8]) -> Result<(), PackFault> {
     let mut rest = bytes;
     // How many values are still to come on each open level; the outermost level is the body itself.

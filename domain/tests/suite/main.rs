@@ -1,3 +1,8 @@
-//! What the rules promise, as a table of contents.
+//! The tests of the rules, all in one binary.
 
+mod golden;
 mod order;
+mod outgoing;
+#[cfg(feature = "schemas")]
+mod schemas;
+mod wire;

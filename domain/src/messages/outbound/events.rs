@@ -320,7 +320,7 @@ macro_rules! event_data {
 
         /// The schema of every event's data, by its type.
         #[cfg(feature = "schemas")]
-        pub fn schemas() -> Vec<(String, schemars::Schema)> {
+        pub(crate) fn schemas() -> Vec<(String, schemars::Schema)> {
             vec![$(($kind.to_owned(), crate::schema::of_outgoing::<$data<'static>>())),+]
         }
     };
