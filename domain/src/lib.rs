@@ -10,6 +10,8 @@ pub mod decider;
 pub mod envelope;
 pub mod ids;
 pub mod messages;
+pub mod money;
+pub mod order;
 pub mod reason;
 #[cfg(feature = "schemas")]
 pub mod schema;

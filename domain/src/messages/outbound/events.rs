@@ -343,6 +343,7 @@ event_data! {
     PaymentAuthorized(MoneyMoved) = "payment.authorized",
     PaymentDeclined(MoneyMoved) = "payment.declined",
     PaymentCaptured(MoneyMoved) = "payment.captured",
+    PaymentCaptureFailed(MoneyMoved) = "payment.capture_failed",
     PaymentVoided(MoneyMoved) = "payment.voided",
     StockAllocated(StockAllocated) = "stock.allocated",
     StockReleased(StockReleased) = "stock.released",
@@ -353,8 +354,8 @@ event_data! {
     ShipmentCancelled(ShipmentUnits) = "shipment.cancelled",
     ErpQueued(DocumentChanged) = "erp.queued",
     ErpPosted(DocumentChanged) = "erp.posted",
+    ErpRejected(DocumentChanged) = "erp.rejected",
     HoldPlaced(HoldChanged) = "hold.placed",
     HoldResolved(HoldChanged) = "hold.resolved",
     ExceptionOpened(ExceptionChanged) = "exception.opened",
-    ExceptionResolved(ExceptionChanged) = "exception.resolved",
 }
