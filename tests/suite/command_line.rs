@@ -12,7 +12,10 @@ async fn a_wrong_flag_is_bad_usage_and_the_version_is_not() {
     assert_eq!(code(&["demo", "--orders", "none"]).await, 2);
     let version = run(&["--version"]).await;
     assert_eq!(version.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&version.stdout).trim(), format!("doorbuster {}", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout).trim(),
+        format!("doorbuster {}", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[tokio::test]
@@ -35,7 +38,10 @@ async fn set_up_shows_the_difference_makes_it_go_and_finds_nothing_then() {
     };
     let first = set_up("--diff").await;
     assert_eq!(first.status.code(), Some(1), "an empty server differs");
-    assert!(String::from_utf8_lossy(&first.stdout).contains("RETAIL_INTAKE"), "the difference names the streams");
+    assert!(
+        String::from_utf8_lossy(&first.stdout).contains("RETAIL_INTAKE"),
+        "the difference names the streams"
+    );
     assert_eq!(set_up("--apply").await.status.code(), Some(0));
     for flag in ["--apply", "--diff"] {
         let again = set_up(flag).await;
@@ -70,17 +76,22 @@ async fn a_bad_configuration_file_is_told_with_its_line() {
 fn check_demo(output: &std::process::Output, orders: u64) {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{told}\n{}", String::from_utf8_lossy(&output.stdout));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("stdout is one JSON object");
+    let report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("stdout is one JSON object");
     assert_eq!(report["seed"], 7, "{report}");
     assert_eq!(report["orders"]["submitted"], orders, "{report}");
     assert_eq!(report["orders"]["open"], 0, "{report}");
-    let ended: u64 = ["completed", "cancelled", "rejected"].iter().filter_map(|end| report["orders"][end].as_u64()).sum();
+    let ended: u64 =
+        ["completed", "cancelled", "rejected"].iter().filter_map(|end| report["orders"][end].as_u64()).sum();
     assert_eq!(ended, orders, "{report}");
     assert!(report["orders"]["completed"].as_u64() > Some(orders / 2), "{report}");
     assert_eq!(report["audit"]["clean"], true, "{report}");
     assert!(report["audit"]["checks"].as_u64() > Some(orders), "{report}");
     assert_eq!(report["audit"]["violations"], serde_json::json!([]), "{report}");
-    assert!(report["seconds"].as_f64() > Some(0.0) && report["orders_per_second"].as_f64() > Some(0.0), "{report}");
+    assert!(
+        report["seconds"].as_f64() > Some(0.0) && report["orders_per_second"].as_f64() > Some(0.0),
+        "{report}"
+    );
     for share in ["p50", "p99", "p999", "max"] {
         assert!(report["latency_ms"]["submit_to_committed"][share].is_number(), "{share}: {report}");
     }

@@ -53,7 +53,8 @@ impl Load {
 
     async fn end_clean(self) -> Report {
         let report = tokio::time::timeout(ENDED_WITHIN, self.report).await;
-        let report = report.unwrap_or_else(|_| panic!("not all orders ended")).expect("the load does not panic");
+        let report =
+            report.unwrap_or_else(|_| panic!("not all orders ended")).expect("the load does not panic");
         let verdict = &report.verdict;
         assert!(verdict.clean, "DOORBUSTER_SEED={}: {:#?}", self.seed, verdict.violations);
         assert_eq!(verdict.orders.open, 0, "DOORBUSTER_SEED={}", self.seed);

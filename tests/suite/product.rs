@@ -72,7 +72,8 @@ impl Serve {
         let mut command = binary();
         command.args(["serve", "--nats", &self.nats, "--http", &address]).args(&self.arguments);
         // Log lines go to the test's own stderr, where they stand beside what failed.
-        self.child = Some(command.stdout(Stdio::null()).spawn().expect("the binary that cargo built can be run"));
+        self.child =
+            Some(command.stdout(Stdio::null()).spawn().expect("the binary that cargo built can be run"));
     }
 
     /// Waits for 200 on `/readyz`; a process that ends before that fails the test.
@@ -101,12 +102,16 @@ impl Serve {
     /// Asks it to end with `signal` (`TERM`, `INT`) and gives its exit code.
     pub(crate) async fn end(&mut self, signal: &str) -> Option<i32> {
         let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &pid]).status().await.expect("kill is on every system");
+        let sent =
+            Command::new("kill").args(["-s", signal, &pid]).status().await.expect("kill is on every system");
         assert!(sent.success());
         let mut child = self.child.take().expect("running");
         let limit = Duration::from_secs(40);
         let ended = tokio::time::timeout(limit, child.wait()).await;
-        ended.unwrap_or_else(|_| panic!("still running {} s after SIG{signal}", limit.as_secs())).unwrap().code()
+        ended
+            .unwrap_or_else(|_| panic!("still running {} s after SIG{signal}", limit.as_secs()))
+            .unwrap()
+            .code()
     }
 
     /// GET from it.

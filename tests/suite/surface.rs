@@ -57,12 +57,20 @@ async fn what_is_not_there_is_a_problem_with_its_reason() {
         ("/nowhere", 404),
     ] {
         let answer = serve.get(path).await;
-        assert_eq!((answer.status, answer.header("content-type")), (status, "application/problem+json"), "{path}");
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (status, "application/problem+json"),
+            "{path}"
+        );
         assert_eq!(answer.json()["status"], status, "{path}");
     }
     assert_eq!(serve.get("/livez").await.status, 200);
     let metrics = serve.get("/metrics").await;
-    assert!(metrics.status == 200 && metrics.body.contains("\ndoorbuster_decisions_total "), "{}", metrics.body);
+    assert!(
+        metrics.status == 200 && metrics.body.contains("\ndoorbuster_decisions_total "),
+        "{}",
+        metrics.body
+    );
     assert!(serve.get("/readyz").await.json()["durability"].is_string());
 }
 

@@ -28,7 +28,8 @@ pub(crate) struct World {
 impl World {
     /// A nats-server without streams.
     pub(crate) async fn bare() -> Self {
-        let nats = NatsProcess::start(ProcessOptions::default()).await.unwrap_or_else(|problem| panic!("{problem}"));
+        let nats =
+            NatsProcess::start(ProcessOptions::default()).await.unwrap_or_else(|problem| panic!("{problem}"));
         let url = nats.url();
         let bus = NatsBus::connect(&NatsOptions::new(url.clone())).await.expect("the server listens");
         let client = bus.client();

@@ -259,7 +259,18 @@ fn goods_events() -> Vec<EventData<'static>> {
         EventData::HoldPlaced(hold()),
         EventData::HoldResolved(hold()),
         EventData::ExceptionOpened(exception()),
-        EventData::ExceptionResolved(exception()),
+        EventData::ErpRejected(DocumentChanged {
+            order_id: ORDER,
+            document: "book",
+            document_key: "main:o-1001:book:1",
+            document_no: None,
+        }),
+        EventData::PaymentCaptureFailed(MoneyMoved {
+            order_id: ORDER,
+            tender: "t1",
+            amount_minor: 4086,
+            settlement_ref: Some("main:o-1001:payment.capture:1"),
+        }),
     ]
 }
 

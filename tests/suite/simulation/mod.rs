@@ -48,7 +48,10 @@ fn on_a_rough_broker_every_order_ends_clean() {
         let played = play(seed, 80, vec![Life::to_the_end(FaultPlan::rough(seed))]);
         assert_clean(&played, seed);
         let faults = played.faults;
-        assert!(faults.lost_acks + faults.refused_stores > 0, "DOORBUSTER_SEED={seed}: faults happened: {faults:?}");
+        assert!(
+            faults.lost_acks + faults.refused_stores > 0,
+            "DOORBUSTER_SEED={seed}: faults happened: {faults:?}"
+        );
     }
 }
 
@@ -95,7 +98,8 @@ fn a_crash_at_any_step_loses_and_repeats_nothing() {
 fn crashes_in_a_row_on_a_rough_broker_lose_and_repeat_nothing() {
     // invariant: one-writer-per-entity
     for seed in seeds(500..506) {
-        let step = |life: u64| Step::ALL[usize::try_from((seed * 7 + life * 5) % 12).expect("less than twelve")];
+        let step =
+            |life: u64| Step::ALL[usize::try_from((seed * 7 + life * 5) % 12).expect("less than twelve")];
         let mut lives: Vec<Life> = (0..5_u64)
             .map(|life| {
                 let crash = CrashAt { step: step(life), nth: 3 + u32::try_from(life).expect("small") * 4 };

@@ -83,13 +83,15 @@ async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
     let begin = Instant::now();
     let layout = Layout::new("retail", 2, 1);
     let clock = Arc::new(RuntimeClock::starting_at(BEGIN));
-    let broker_clock = move || BEGIN.0 * 1_000_000 + i64::try_from(begin.elapsed().as_nanos()).expect("an hour fits");
+    let broker_clock =
+        move || BEGIN.0 * 1_000_000 + i64::try_from(begin.elapsed().as_nanos()).expect("an hour fits");
     let broker: SharedBus = Arc::new(MemoryBus::new(&layout, Arc::new(broker_clock)));
 
     let shops = broker.clone();
     let options = RunOptions { orders: u64::from(orders), seed, ..RunOptions::default() };
     let load_layout = layout.clone();
-    let mut load = actix::spawn(async move { loadtest::demo::run(options, shops, load_layout, |_| ()).await });
+    let mut load =
+        actix::spawn(async move { loadtest::demo::run(options, shops, load_layout, |_| ()).await });
     send_nonsense(&broker).await;
 
     let mut crashes = 0;
@@ -98,8 +100,15 @@ async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
         let faulty = FaultyBus::new(broker.clone(), life.plan);
         let config = NodeConfig { instance: format!("life-{number}"), ..NodeConfig::default() };
         let bus: SharedBus = Arc::new(faulty.clone());
-        let node =
-            Node::start::<Order>(config, Policies::default(), bus, layout.clone(), clock.clone(), Placement::Here).await;
+        let node = Node::start::<Order>(
+            config,
+            Policies::default(),
+            bus,
+            layout.clone(),
+            clock.clone(),
+            Placement::Here,
+        )
+        .await;
         let longest = match life.ends {
             Ends::Never => BOUND,
             Ends::AtCrash => Duration::from_secs(600),
@@ -132,7 +141,8 @@ async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
 async fn send_nonsense(broker: &SharedBus) {
     for number in 0..30 {
         let subject = format!("retail.v1.fact.main.shipment.departed.nonsense-{number}");
-        let headers = Headers::new().with("ce-id", format!("nonsense-{number}")).with("ce-source", "/nowhere");
+        let headers =
+            Headers::new().with("ce-id", format!("nonsense-{number}")).with("ce-source", "/nowhere");
         broker.store(Outgoing { subject, headers, body: Bytes::from_static(b"{") }, Expect::Anything).await;
     }
 }
