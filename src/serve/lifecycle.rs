@@ -1,6 +1,6 @@
 //! How far the server is, as the outside sees it: the surface behind HTTP and queries.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use actors::node::{Node, NodeState, ReadError};
 use async_trait::async_trait;
@@ -114,16 +114,16 @@ impl Surface for Lifecycle {
     }
 
     async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
-        let view = self.node()?.read(id).await.map_err(unreadable)?;
+        let view = self.node()?.read(id).await.map_err(|error| unreadable(&error))?;
         Ok(view.map(|view| View { version: view.version, json: view.json }))
     }
 
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
-        self.node()?.timeline(id).await.map_err(unreadable)
+        self.node()?.timeline(id).await.map_err(|error| unreadable(&error))
     }
 }
 
-fn unreadable(error: ReadError) -> Unreadable {
+fn unreadable(error: &ReadError) -> Unreadable {
     let text = error.to_string();
     match error {
         ReadError::Unavailable(_) | ReadError::Overloaded => Unreadable::NotNow(text),

@@ -108,7 +108,7 @@ impl NodeCollector {
         sheet.counter("fenced", "Partitions lost to another owner", &metrics.fenced)?;
         sheet.histogram("batch_size", "Decisions in one record", None, 1.0, &metrics.record_decisions)?;
         let help = "From closing a record to its acknowledgement";
-        sheet.histogram("commit_latency", help, Some(Unit::Seconds), 1e-6, &metrics.append_us)
+        sheet.histogram("commit_latency", help, Some(&Unit::Seconds), 1e-6, &metrics.append_us)
     }
 
     fn encode_outputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
@@ -213,7 +213,7 @@ impl Sheet<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         scale: f64,
         histogram: &Histogram,
     ) -> fmt::Result {
@@ -234,7 +234,7 @@ impl Sheet<'_, '_> {
             reason = "a sum beyond 2^53 microseconds loses nothing that matters"
         )]
         let sum = histogram.sum() as f64 * scale;
-        let mut metric = self.encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Histogram)?;
+        let mut metric = self.encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         metric.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
     }
 }
