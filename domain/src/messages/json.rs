@@ -16,13 +16,6 @@ impl JsonObject {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Writes the text as it is; for `serialize_with` in bodies that are only ever written as JSON.
-    #[expect(clippy::ref_option_ref, reason = "serde hands every field over by reference")]
-    pub fn write_raw<S: Serializer>(object: &Option<&Self>, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(object) = object else { return serializer.serialize_none() };
-        serde_json::from_str::<&RawValue>(&object.0).map_err(S::Error::custom)?.serialize(serializer)
-    }
 }
 
 impl From<Map<String, Value>> for JsonObject {
@@ -33,7 +26,12 @@ impl From<Map<String, Value>> for JsonObject {
 
 impl Serialize for JsonObject {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::from_str::<Value>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+        // JSON takes the text as it is; MessagePack needs the structure.
+        if serializer.is_human_readable() {
+            serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+        } else {
+            serde_json::from_str::<Value>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+        }
     }
 }
 

@@ -180,8 +180,7 @@ outgoing! {
         /// Which units.
         pub lines: Vec<SkuQuantity<'a>>,
         /// Where they go.
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "JsonObject::write_raw")]
-        #[cfg_attr(feature = "schemas", schemars(with = "Option<JsonObject>"))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub ship_to: Option<&'a JsonObject>,
     }
 }
@@ -210,8 +209,7 @@ outgoing! {
         /// Which units.
         pub lines: Vec<SkuQuantity<'a>>,
         /// Where they go.
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "JsonObject::write_raw")]
-        #[cfg_attr(feature = "schemas", schemars(with = "Option<JsonObject>"))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub ship_to: Option<&'a JsonObject>,
     }
 }
