@@ -84,7 +84,10 @@ fn replicas(text: &str) -> Result<u8, String> {
         "1" => Ok(1),
         "3" => Ok(3),
         "5" => Ok(5),
-        _ => Err("expected 1, 3 or 5: an even number of copies survives no more failures than one less".to_owned()),
+        _ => {
+            Err("expected 1, 3 or 5: an even number of copies survives no more failures than one less"
+                .to_owned())
+        }
     }
 }
 
@@ -107,7 +110,10 @@ mod tests {
         };
         assert_eq!(nats(&["doorbuster", "demo"]), None);
         assert_eq!(nats(&["doorbuster", "demo", "--nats"]), Some(String::new()));
-        assert_eq!(nats(&["doorbuster", "demo", "--nats", "nats://h:1", "--json"]), Some("nats://h:1".to_owned()));
+        assert_eq!(
+            nats(&["doorbuster", "demo", "--nats", "nats://h:1", "--json"]),
+            Some("nats://h:1".to_owned())
+        );
     }
 
     #[test]

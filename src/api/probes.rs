@@ -19,7 +19,9 @@ struct Ready<'a> {
 /// `GET /readyz`: 200 with the durability profile, or 503 with the reason.
 pub(super) async fn readyz(surface: web::Data<dyn Surface>) -> HttpResponse {
     match surface.readiness() {
-        Readiness::Ready(durability) => HttpResponse::Ok().json(Ready { ready: true, durability: &durability }),
+        Readiness::Ready(durability) => {
+            HttpResponse::Ok().json(Ready { ready: true, durability: &durability })
+        }
         Readiness::NotReady(reason) => problem::unavailable(&reason),
     }
 }

@@ -31,7 +31,7 @@ pub fn evolve(state: &mut State, event: &Event) {
             state.outcome = Some((*version, None));
         }
         Event::CancelNoted { lines } => {
-            each(lines, |units| state.lines[index(units)].noted += units.quantity)
+            each(lines, |units| state.lines[index(units)].noted += units.quantity);
         }
         Event::CancelWished { reason } => state.cancel_reason = Some(reason.clone()),
         Event::Fulfilling => {

@@ -55,7 +55,7 @@ impl Decider for Order {
         input: Input<'_, Message>,
         context: &Context<'_, Policies>,
     ) -> Result<Decision<Self>, Reason> {
-        decide::decide(state, input, context)
+        decide::decide(state, &input, context)
     }
 
     fn evolve(state: &mut State, event: &Event) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{DocumentState, Phase, State};
+use super::state::{DocumentState, LineUnits, Phase, State, TenderLedger};
 use crate::decider::Participant;
 
 macro_rules! status {
@@ -65,7 +65,7 @@ pub fn derive(state: &State) -> Status {
 }
 
 fn payment(state: &State) -> Payment {
-    let sum = |part: fn(&super::state::TenderLedger) -> i64| state.tenders.iter().map(part).sum::<i64>();
+    let sum = |part: fn(&TenderLedger) -> i64| state.tenders.iter().map(part).sum::<i64>();
     let (authorized, captured, released) = (sum(|t| t.authorized), sum(|t| t.captured), sum(|t| t.released));
     let spans = state.live_spans();
     let due: i64 = (0..state.tenders.len())
@@ -91,8 +91,8 @@ fn payment(state: &State) -> Payment {
 }
 
 fn fulfillment(state: &State) -> Fulfillment {
-    let sum = |part: fn(&super::state::LineUnits) -> u32| state.lines.iter().map(part).sum::<u32>();
-    let (departed, live) = (sum(|line| line.departed()), sum(|line| line.live()));
+    let sum = |part: fn(&LineUnits) -> u32| state.lines.iter().map(part).sum::<u32>();
+    let (departed, live) = (sum(LineUnits::departed), sum(LineUnits::live));
     let (delivered, released) = (sum(|line| line.delivered), sum(|line| line.released));
     if live == 0 && !state.lines.is_empty() {
         Fulfillment::Cancelled

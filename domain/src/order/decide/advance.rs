@@ -8,7 +8,7 @@ use crate::money::{Minor, Points};
 use crate::order::effect::{Kind, Units};
 use crate::order::event::{DocumentKind, Event, HoldType};
 use crate::order::policies::{Completion, UnknownAtDeadline};
-use crate::order::state::{Phase, State};
+use crate::order::state::{LineUnits, Phase, State};
 use crate::reason::{Code, Reason};
 
 pub(super) fn advance(order: &mut Deciding<'_>) {
@@ -26,7 +26,7 @@ pub(super) fn advance(order: &mut Deciding<'_>) {
             give_back(order);
         }
         Phase::Committed | Phase::Fulfilling | Phase::Completed | Phase::Cancelling | Phase::Cancelled => {
-            settle(order)
+            settle(order);
         }
     }
 }
@@ -63,9 +63,7 @@ fn commit(order: &mut Deciding<'_>) {
     order.emit(Event::Committed { version });
     erp::book_due(order);
     let noted: Vec<Units> = units(&order.state, |line| line.noted);
-    if !noted.is_empty() {
-        cancel::pending_units(order, noted);
-    }
+    cancel::pending_units(order, &noted);
     allocate(order);
 }
 
@@ -78,7 +76,7 @@ pub(super) fn allocate(order: &mut Deciding<'_>) {
 }
 
 /// The units of each line that `of` counts.
-pub(super) fn units(state: &State, of: impl Fn(&crate::order::state::LineUnits) -> u32) -> Vec<Units> {
+pub(super) fn units(state: &State, of: impl Fn(&LineUnits) -> u32) -> Vec<Units> {
     let lines = state.lines.iter().enumerate().filter_map(|(index, line)| {
         Some(Units { line: u16::try_from(index).ok()?, quantity: of(line) })
             .filter(|units| units.quantity > 0)

@@ -6,7 +6,7 @@ use super::deciding::{Deciding, Exposure};
 use super::matching::answered;
 use crate::envelope::Envelope;
 use crate::messages::inbound::allocation::{Allocated, Refused, Released};
-use crate::order::effect::{Giveback, Kind, Units};
+use crate::order::effect::{Effect, Giveback, Kind, Units};
 use crate::order::event::{AllocatedUnits, Event, ExceptionKind};
 use crate::order::state::Phase;
 
@@ -24,7 +24,8 @@ pub(super) fn allocated(order: &mut Deciding<'_>, envelope: &Envelope, answer: &
         let quantity = order.state.lines[usize::from(units.line)].pending.min(units.quantity);
         (quantity > 0).then_some(Units { quantity, ..units })
     });
-    out_of_stock(order, omitted.collect());
+    let omitted: Vec<Units> = omitted.collect();
+    out_of_stock(order, &omitted);
 }
 
 pub(super) fn refused(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Refused) {
@@ -48,13 +49,13 @@ pub(super) fn refused(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Re
         lines: refused.clone(),
         code: answer.code.as_str().into(),
     });
-    out_of_stock(order, refused);
+    out_of_stock(order, &refused);
     allocate(order);
 }
 
 pub(super) fn released(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Released) {
     let fits = |kind: &Kind| matches!(kind, Kind::ReleaseAllocation { .. });
-    let same = |effect: &crate::order::effect::Effect| match &effect.kind {
+    let same = |effect: &Effect| match &effect.kind {
         Kind::ReleaseAllocation { releases } => releases.iter().all(|asked| {
             answer.releases.iter().any(|told| told.allocation_ref.as_str() == &*asked.allocation_ref)
         }),
@@ -83,7 +84,7 @@ fn asked(order: &mut Deciding<'_>, envelope: &Envelope) -> Option<(Box<str>, Vec
 /// The rows of the answer with our line indexes. A line that the order does not have is told to a person.
 fn known_rows(order: &mut Deciding<'_>, answer: &Allocated) -> Vec<AllocatedUnits> {
     let mut rows = Vec::with_capacity(answer.allocations.len());
-    for row in answer.allocations.iter() {
+    for row in &answer.allocations {
         let index =
             order.state.content().line_index(row.line.get()).and_then(|index| u16::try_from(index).ok());
         let Some(line) = index else {

@@ -36,7 +36,7 @@ fn not_cancellable(state: &State) -> Reason {
 /// The units that are named, each line once; empty = the whole order.
 fn wished_units(state: &State, wish: &Cancel) -> Result<Vec<Units>, Reason> {
     let mut units: Vec<Units> = Vec::with_capacity(wish.lines.len());
-    for named in wish.lines.iter() {
+    for named in &wish.lines {
         let number = named.line.get();
         let index = state.content().line_index(number).and_then(|index| u16::try_from(index).ok());
         let Some(line) = index else {
@@ -114,7 +114,8 @@ fn whole(order: &mut Deciding<'_>, wish: &Cancel) -> Result<Answer, Reason> {
             shares.map(|(shipment, quantity)| (shipment, Units { line: units.line, quantity }))
         })
         .collect();
-    pending_units(order, super::advance::units(&order.state, |line| line.pending));
+    let pending = super::advance::units(&order.state, |line| line.pending);
+    pending_units(order, &pending);
     ask_nodes(order, with_nodes);
     Ok(Answer::Accepted)
 }
@@ -141,7 +142,7 @@ fn some_units(order: &mut Deciding<'_>, units: &[Units]) -> Result<Answer, Reaso
             left -= quantity;
         }
     }
-    pending_units(order, at_once);
+    pending_units(order, &at_once);
     ask_nodes(order, with_nodes);
     Ok(Answer::Accepted)
 }
@@ -156,17 +157,17 @@ fn ask_nodes(order: &mut Deciding<'_>, mut wanted: Vec<(u16, Units)>) {
 }
 
 /// Units that have no node are cancelled at once.
-pub(super) fn pending_units(order: &mut Deciding<'_>, lines: Vec<Units>) {
+pub(super) fn pending_units(order: &mut Deciding<'_>, lines: &[Units]) {
     units_cancelled(order, CancelledFrom::Pending, CancelCause::Customer, lines);
 }
 
 /// Units that no node has are cancelled.
-pub(super) fn out_of_stock(order: &mut Deciding<'_>, lines: Vec<Units>) {
+pub(super) fn out_of_stock(order: &mut Deciding<'_>, lines: &[Units]) {
     units_cancelled(order, CancelledFrom::Pending, CancelCause::OutOfStock, lines);
 }
 
 /// Units that a node gave back are cancelled; their allocations go back.
-pub(super) fn from_shipment(order: &mut Deciding<'_>, shipment: u16, lines: Vec<Units>) {
+pub(super) fn from_shipment(order: &mut Deciding<'_>, shipment: u16, lines: &[Units]) {
     let before: Vec<u32> = cancelled_by_row(&order.state, shipment);
     units_cancelled(order, CancelledFrom::Shipment(shipment), CancelCause::Customer, lines);
     let rows = order.state.shipments[usize::from(shipment)].rows.iter().zip(before);
@@ -183,10 +184,10 @@ fn cancelled_by_row(state: &State, shipment: u16) -> Vec<u32> {
     state.shipments[usize::from(shipment)].rows.iter().map(|row| row.cancelled).collect()
 }
 
-fn units_cancelled(order: &mut Deciding<'_>, from: CancelledFrom, cause: CancelCause, lines: Vec<Units>) {
+fn units_cancelled(order: &mut Deciding<'_>, from: CancelledFrom, cause: CancelCause, lines: &[Units]) {
     if lines.is_empty() {
         return;
     }
-    order.emit(Event::UnitsCancelled { from, cause, lines: lines.clone() });
-    erp::taken_away_due(order, &lines);
+    order.emit(Event::UnitsCancelled { from, cause, lines: lines.to_vec() });
+    erp::taken_away_due(order, lines);
 }

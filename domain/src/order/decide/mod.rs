@@ -26,7 +26,7 @@ use crate::reason::{DeadReason, Reason};
 /// Judges one input.
 pub(super) fn decide(
     state: &State,
-    input: Input<'_, Message>,
+    input: &Input<'_, Message>,
     context: &Context<'_, Policies>,
 ) -> Result<Decision<Order>, Reason> {
     let mut order = Deciding::new(state, context);

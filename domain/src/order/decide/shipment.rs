@@ -7,6 +7,7 @@ use super::matching::answered;
 use crate::envelope::Envelope;
 use crate::messages::inbound::LineQuantity;
 use crate::messages::inbound::shipment::{Accepted, CancelAnswer, Delivered, Departed};
+use crate::messages::text::Text;
 use crate::money::{Minor, Span};
 use crate::order::State;
 use crate::order::content::Content;
@@ -35,7 +36,7 @@ pub(super) fn cancel_accepted(order: &mut Deciding<'_>, envelope: &Envelope, ans
     });
     let given: Vec<Units> = given.collect();
     order.emit(Event::ShipmentCancelled { effect: effect.id, shipment, lines: given.clone() });
-    from_shipment(order, shipment, given);
+    from_shipment(order, shipment, &given);
     go_on(order);
 }
 
@@ -214,7 +215,7 @@ fn charge(order: &mut Deciding<'_>, charged: &[Span], departure: u16) {
 
 pub(super) fn delivered(order: &mut Deciding<'_>, fact: &Delivered) {
     let lines = units_of(&order.state, fact.lines.iter());
-    let parcel = fact.parcel_id.as_ref().map(|id| id.as_str());
+    let parcel = fact.parcel_id.as_ref().map(Text::as_str);
     let shipment_id = fact.shipment_id.as_str();
     if deliver(order, shipment_id, parcel, &lines) {
         return;

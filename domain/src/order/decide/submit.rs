@@ -87,7 +87,7 @@ fn freeze(order: &Deciding<'_>, envelope: &Envelope, submit: &Submit) -> Content
         total_minor,
         redemption,
         tenders: tenders(&submit.tenders, total_minor - redemption.value_minor),
-        ship_to: submit.ship_to.as_ref().map(|address| address.clone()),
+        ship_to: submit.ship_to.clone(),
         accrual: submit.accrual.as_ref().map_or(
             AccrualRule {
                 points: policies.accrual_points,
@@ -141,7 +141,7 @@ fn tenders(tenders: &[Tender], cash_due: Minor) -> Vec<content::Tender> {
         .enumerate()
         .map(|(index, tender)| {
             let is_last = index + 1 == tenders.len();
-            let given = tender.amount_minor.map_or(0, |amount| amount.get());
+            let given = tender.amount_minor.map_or(0, messages::leaf::Minor::get);
             let amount_minor = if is_last { left } else { given };
             left = left.saturating_sub(amount_minor);
             content::Tender {
@@ -167,8 +167,8 @@ fn validate(content: &Content) -> Option<String> {
     }
     let mut numbers: Vec<u32> = content.lines.iter().map(|line| line.line).collect();
     numbers.sort_unstable();
-    if let Some(pair) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Some(format!("line number {} stands twice; number each line once", pair[0]));
+    if let Some([twice, ..]) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Some(format!("line number {} stands twice; number each line once", twice));
     }
     validate_redemption(content).or_else(|| validate_tenders(content))
 }
