@@ -21,7 +21,7 @@ const AT_ONCE: usize = 64;
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
-struct Status<'a> {
+struct Summary<'a> {
     #[serde(borrow)]
     order_id: &'a RawValue,
     version: u64,
@@ -81,8 +81,8 @@ async fn status(surface: &dyn Surface, subject: &str) -> String {
 
 /// The four fields of the answer, cut out of the whole view.
 fn summary(view: &View) -> String {
-    let status: Status<'_> = serde_json::from_str(&view.json).expect("a view has order_id, version, phase and status");
-    serde_json::to_string(&status).expect("four fields that were JSON a moment ago")
+    let summary: Summary<'_> = serde_json::from_str(&view.json).expect("a view has order_id, version, phase and status");
+    serde_json::to_string(&summary).expect("four fields that were JSON a moment ago")
 }
 
 fn refused(order_id: &str, code: Code, message: String) -> String {

@@ -40,6 +40,9 @@ impl Exposition {
     }
 
     /// The text that a scrape gets.
+    ///
+    /// # Panics
+    /// Never: writing into a string does not fail.
     pub fn render(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("writing into a string does not fail");
@@ -72,7 +75,7 @@ impl NodeCollector {
     fn encode_inputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
         let metrics = &self.metrics;
         let by_lane = |counters: &'static str, help: &'static str, values: &[Counter; 4], sheet: &mut Sheet<'_, '_>| {
-            let rows = Lane::ALL.iter().map(|lane| (lane.as_str(), values[lane.index()].get()));
+            let rows = Lane::ALL.iter().map(|lane| (stream(*lane), values[lane.index()].get()));
             sheet.counters(counters, help, "stream", rows)
         };
         by_lane("inputs", "Messages taken from each inbound stream", &metrics.inputs, sheet)?;
@@ -129,6 +132,15 @@ impl NodeCollector {
             ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+const fn stream(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Replies => "replies",
+        Lane::Work => "work",
+        Lane::Intake => "intake",
+        Lane::Bulk => "bulk",
     }
 }
 

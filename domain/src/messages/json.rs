@@ -25,13 +25,14 @@ impl From<Map<String, Value>> for JsonObject {
 }
 
 impl Serialize for JsonObject {
+    /// As it is in JSON; value by value in MessagePack.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // JSON takes the text as it is; MessagePack needs the structure.
         if serializer.is_human_readable() {
-            serde_json::from_str::<&RawValue>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
-        } else {
-            serde_json::from_str::<Value>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
+            return serde_json::from_str::<&RawValue>(&self.0)
+                .map_err(S::Error::custom)?
+                .serialize(serializer);
         }
+        serde_json::from_str::<Value>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
     }
 }
 

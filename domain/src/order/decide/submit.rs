@@ -168,7 +168,7 @@ fn validate(content: &Content) -> Option<String> {
     let mut numbers: Vec<u32> = content.lines.iter().map(|line| line.line).collect();
     numbers.sort_unstable();
     if let Some([twice, ..]) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Some(format!("line number {} stands twice; number each line once", twice));
+        return Some(format!("line number {twice} stands twice; number each line once"));
     }
     validate_redemption(content).or_else(|| validate_tenders(content))
 }
