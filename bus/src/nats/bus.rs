@@ -63,6 +63,9 @@ impl NatsBus {
     }
 
     async fn stream(&self, name: &str) -> Result<Stream<()>, Unavailable> {
+        if !self.committing.is_up() {
+            return Err(unavailable("stream", name, &"no connection"));
+        }
         handle(&self.context(), name).await
     }
 
@@ -115,11 +118,11 @@ impl Bus for NatsBus {
         if most > 0 && texts + HEADER_OVERHEAD + message.body.len() > most {
             return StoreOutcome::Refused(format!("larger than {most} bytes"));
         }
+        let mut losses = self.committing.watch();
         // Without a connection the library would queue the message and send it at some later time.
         if !self.committing.is_up() {
             return StoreOutcome::Unknown("no connection".to_owned());
         }
-        let mut losses = self.committing.watch();
         let mut request = async_nats::Request::new().payload(message.body);
         if !headers.is_empty() {
             request = request.headers(headers);

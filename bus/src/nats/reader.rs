@@ -11,20 +11,21 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pu
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, State};
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::bus::{handle, is_not_found, unavailable};
 use super::connect::{Connection, LossWatch};
 use super::translate;
 use crate::ports::{Healed, OpenError, Position, Reader, Stored};
 
-/// How many messages the server sends ahead. More than 5,000 in one pull made it cut the connection off.
+/// How much one pull asks for. A server that has to hold 64 MB for a connection cuts it off.
 const PULL_MESSAGES: usize = 1_000;
+const PULL_BYTES: usize = 2 * 1024 * 1024;
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// A pull is given up after two of these without a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The server removes a consumer that nobody has asked for so long.
-const CONSUMER_LIFE: Duration = Duration::from_secs(60);
+const CONSUMER_LIFE: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -115,6 +116,7 @@ impl NatsReader {
         let messages = consumer
             .stream()
             .max_messages_per_batch(PULL_MESSAGES)
+            .max_bytes_per_batch(PULL_BYTES)
             .expires(PULL_EXPIRES)
             .heartbeat(HEARTBEAT)
             .messages()
@@ -147,20 +149,26 @@ impl NatsReader {
         self.at.sequence = newest;
     }
 
-    /// A new consumer after trouble; none if that is not possible before `deadline`.
+    /// A new consumer after trouble; none if that is not possible before `deadline`. An attempt that has begun is not cut
+    /// short by the deadline: with little patience on a slow server none would ever succeed.
     async fn restart(&mut self, deadline: Instant) -> Option<Feed> {
+        let connection = self.connection.clone();
         loop {
-            let attempt = async {
-                let state = self.state().await?;
-                self.start(&state).await
-            };
-            match timeout_at(deadline, attempt).await {
-                Ok(Ok(feed)) => {
-                    self.pause = FIRST_PAUSE;
-                    return Some(feed);
+            // While there is no connection a request would only wait in the library, beside those of the attempts before.
+            if connection.is_up() {
+                let mut losses = connection.watch();
+                let attempt = tokio::select! {
+                    biased;
+                    attempt = self.attempt() => attempt,
+                    () = losses.lost() => Err(unavailable("read", &self.stream, &"the connection was lost").into()),
+                };
+                match attempt {
+                    Ok(feed) => {
+                        self.pause = FIRST_PAUSE;
+                        return Some(feed);
+                    }
+                    Err(error) => tracing::warn!(stream = self.stream, %error, "cannot read yet"),
                 }
-                Ok(Err(error)) => tracing::warn!(stream = self.stream, %error, "cannot read yet"),
-                Err(_) => return None,
             }
             let wake = Instant::now() + self.pause;
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -169,6 +177,11 @@ impl NatsReader {
                 return None;
             }
         }
+    }
+
+    async fn attempt(&mut self) -> Result<Feed, OpenError> {
+        let state = self.state().await?;
+        self.start(&state).await
     }
 
     /// Takes a delivery if it is the next one; false = something is missing before it, or it is an error.
