@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{Client, HeaderValue, RequestErrorKind};
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::connect::{ConnectError, Connection, NatsOptions, Version};
@@ -201,9 +202,14 @@ impl Bus for NatsBus {
         let client = &self.reading.client;
         let subscriber = client.subscribe(subject.to_owned()).await;
         let subscriber = subscriber.map_err(|error| unavailable("subscribe", subject, &error))?;
-        // Without the round trip a message that is sent right after this could be missed.
-        client.flush().await.map_err(|error| unavailable("subscribe", subject, &error))?;
-        Ok(Box::new(NatsSubscription(subscriber)))
+        // The server reads a connection in order: once it has answered this, it has the subscription too, and what is sent
+        // from now on (over the other connection) is not missed. A flush would only reach the socket.
+        match client.request(client.new_inbox(), Bytes::new()).await {
+            Err(error) if error.kind() != RequestErrorKind::NoResponders => {
+                Err(unavailable("subscribe", subject, &error))
+            }
+            Ok(_) | Err(_) => Ok(Box::new(NatsSubscription(subscriber))),
+        }
     }
 
     async fn request(&self, message: Outgoing, patience: Duration) -> Result<Request, Unavailable> {

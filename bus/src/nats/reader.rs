@@ -163,20 +163,22 @@ impl NatsReader {
                     () = losses.lost() => Err(unavailable("read", &self.stream, &"the connection was lost").into()),
                 };
                 match attempt {
-                    Ok(feed) => {
-                        self.pause = FIRST_PAUSE;
-                        return Some(feed);
-                    }
+                    Ok(feed) => return Some(feed),
                     Err(error) => tracing::warn!(stream = self.stream, %error, "cannot read yet"),
                 }
             }
-            let wake = Instant::now() + self.pause;
-            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            tokio::time::sleep_until(wake.min(deadline)).await;
-            if wake >= deadline {
+            if !self.pause_until(deadline).await {
                 return None;
             }
         }
+    }
+
+    /// Waits longer from trouble to trouble, until messages come again; false = the deadline came first.
+    async fn pause_until(&mut self, deadline: Instant) -> bool {
+        let wake = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep_until(wake.min(deadline)).await;
+        wake < deadline
     }
 
     async fn attempt(&mut self) -> Result<Feed, OpenError> {
@@ -210,6 +212,7 @@ impl NatsReader {
             return false;
         }
         feed.delivered = consumer_sequence;
+        self.pause = FIRST_PAUSE;
         if stored.sequence > self.at.sequence {
             self.at = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
             into.push(stored);
@@ -250,7 +253,7 @@ impl Reader for NatsReader {
             if !whole {
                 self.feed = None;
             }
-            if !messages.is_empty() {
+            if !messages.is_empty() || (!whole && !self.pause_until(deadline).await) {
                 return Ok(messages);
             }
         }
