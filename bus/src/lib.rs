@@ -1,3 +1,8 @@
 //! Everything that crosses NATS, as ports, and the adapters behind them.
+//!
+//! Reading order: [`ports`] (what is promised), [`layout`] (streams and subjects), [`memory`] (the broker of the embedded
+//! mode), `append` (how a journal record becomes definite), `faulty` (a broker with bad days), `nats` (the real one).
 
+pub mod layout;
+pub mod memory;
 pub mod ports;

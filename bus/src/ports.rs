@@ -70,7 +70,9 @@ pub enum OpenError {
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
     /// Messages after the position were purged before they were consumed: going on would lose them.
-    #[error("{stream}: messages {from}..{to} after the recorded position are gone; restore the stream or reset the position on purpose")]
+    #[error(
+        "{stream}: messages {from}..{to} after the recorded position are gone; restore the stream or reset the position on purpose"
+    )]
     Gap {
         /// The stream.
         stream: String,
@@ -157,7 +159,12 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     fn send(&self, message: Outgoing) -> bool;
 
     /// Opens a reader of `stream` after `position`; `filter` is a subject filter on stored subjects (`*` and `>`).
-    async fn open(&self, stream: &str, filter: Option<&str>, position: Position) -> Result<Box<dyn Reader>, OpenError>;
+    async fn open(
+        &self,
+        stream: &str,
+        filter: Option<&str>,
+        position: Position,
+    ) -> Result<Box<dyn Reader>, OpenError>;
 
     /// The message with this sequence, from the leader; none = it is not there (purged, or not yet stored).
     async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, Unavailable>;

@@ -1,0 +1,102 @@
+//! One stream: its rules around its messages.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::kept::Kept;
+use super::transform::Rewriter;
+use crate::layout::{Discard, StreamSpec};
+use crate::ports::{Expect, Outgoing, StoreOutcome, StreamBounds};
+
+/// What the server adds to each stored message.
+const OVERHEAD: usize = 30;
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) spec: StreamSpec,
+    rewriter: Option<Rewriter>,
+    kept: Mutex<Kept>,
+}
+
+impl Stream {
+    pub(super) fn new(spec: StreamSpec) -> Self {
+        let rewriter = spec.transform.as_ref().map(|transform| {
+            Rewriter::new(transform).expect("the layout writes only transforms that are known")
+        });
+        Self { spec, rewriter, kept: Mutex::new(Kept::new()) }
+    }
+
+    // A panic elsewhere leaves the messages whole: no method of `Kept` panics between two changes.
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One attempt to store, as the leader of a stream does it: expectation first, then the bound.
+    pub(super) fn store(&self, message: Outgoing, expect: Expect, now_ns: i64) -> StoreOutcome {
+        let rewritten = self.rewriter.as_ref().and_then(|rewriter| rewriter.rewrite(&message.subject));
+        let subject = rewritten.as_deref().unwrap_or(&message.subject);
+        let mut kept = self.kept();
+        let holds = match expect {
+            Expect::Anything => true,
+            Expect::LastSequence(sequence) => kept.last == sequence,
+            Expect::LastOnSubject(sequence) => kept.last_on(subject) == sequence,
+        };
+        if !holds {
+            return StoreOutcome::Conflict;
+        }
+        self.expire(&mut kept, now_ns);
+        let size = size(subject, &message);
+        if !self.make_room(&mut kept, subject, size) {
+            return StoreOutcome::Full;
+        }
+        StoreOutcome::Stored(kept.push(subject, message.headers, message.body, size, now_ns))
+    }
+
+    /// Messages past their age go.
+    fn expire(&self, kept: &mut Kept, now_ns: i64) {
+        let Some(age) = self.spec.bounds.age.and_then(|age| i64::try_from(age.as_nanos()).ok()) else {
+            return;
+        };
+        while kept.oldest_ns().is_some_and(|oldest| oldest.saturating_add(age) <= now_ns) {
+            kept.remove(kept.first);
+        }
+    }
+
+    fn make_room(&self, kept: &mut Kept, subject: &str, size: u64) -> bool {
+        let replaces = self.spec.per_subject.filter(|most| kept.count_on(subject) as u64 >= *most);
+        let replaced = replaces.and_then(|_| kept.first_on(subject));
+        let (messages, bytes) = (self.spec.bounds.messages, self.spec.bounds.bytes);
+        let too_much = |kept: &Kept| {
+            let freed = u64::from(replaced.is_some());
+            messages.is_some_and(|most| kept.count + 1 - freed > most)
+                || bytes.is_some_and(|most| kept.bytes + size > most)
+        };
+        if self.spec.discard == Discard::New && too_much(kept) {
+            return false;
+        }
+        if let Some(sequence) = replaced {
+            kept.remove(sequence);
+        }
+        while kept.count > 0 && too_much(kept) {
+            kept.remove(kept.first);
+        }
+        true
+    }
+
+    pub(super) fn bounds(&self, now_ns: i64) -> StreamBounds {
+        let mut kept = self.kept();
+        self.expire(&mut kept, now_ns);
+        StreamBounds {
+            first: kept.first,
+            last: kept.last,
+            messages: kept.count,
+            bytes: kept.bytes,
+            most_messages: self.spec.bounds.messages,
+            most_bytes: self.spec.bounds.bytes,
+        }
+    }
+}
+
+fn size(subject: &str, message: &Outgoing) -> u64 {
+    let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    u64::try_from(subject.len() + headers + message.body.len() + OVERHEAD).expect("a length is a u64")
+}
