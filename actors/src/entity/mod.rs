@@ -1,9 +1,9 @@
 //! One live entity: its state, what it remembers of its inputs and records, and the actor around it.
 
 mod actor;
-mod command_path;
+pub(crate) mod command_path;
 mod memory;
-mod outgoing;
+pub(crate) mod outgoing;
 mod seen;
 mod trail;
 

@@ -8,11 +8,12 @@ use bus::layout::Lane;
 use bus::ports::Outgoing;
 use domain::decider::Participant;
 use domain::ids::Token;
+use domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_PAGE_BYTES, MOST_RECORD_BYTES};
 use crate::entity::Trail;
-use crate::record::DeadLetter;
+use crate::record::{DeadLetter, Entry, encode_entry};
 
 /// An input (or one item of it) of which the fate is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub(crate) struct Queued {
     pub(crate) entry_count: usize,
     pub(crate) decisions: usize,
     pub(crate) events: usize,
-    /// The page they go to, and the rows of the event page.
-    pub(crate) tenant: Option<Token>,
+    /// Whose page the rows go to, and when they were decided.
+    pub(crate) told: Option<(Token, Timestamp)>,
     pub(crate) rows: Vec<String>,
     pub(crate) notices: Vec<Outgoing>,
     pub(crate) commands: Vec<(Participant, Outgoing)>,
@@ -54,6 +55,16 @@ impl std::fmt::Debug for Queued {
 }
 
 impl Queued {
+    /// Adds a dead letter, as an entry and as something that leaves.
+    pub(crate) fn add_dead_letter(&mut self, letter: DeadLetter) {
+        let entry = Entry::<()>::DeadLetter(letter);
+        encode_entry(&mut self.entries, &entry);
+        self.entry_count += 1;
+        if let Entry::DeadLetter(letter) = entry {
+            self.dead_letters.push(letter);
+        }
+    }
+
     fn row_bytes(&self) -> usize {
         self.rows.iter().map(|row| row.len() + 1).sum()
     }

@@ -14,7 +14,7 @@ mod life;
 mod positions;
 mod publisher;
 mod pump;
-mod receipts;
+pub(crate) mod receipts;
 mod timers;
 mod tracker;
 mod wait_lists;

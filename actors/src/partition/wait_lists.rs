@@ -59,11 +59,14 @@ impl<D: Decider> Partition<D> {
         self.look_at_gate(participant);
     }
 
-    /// An effect that was let go has to wait on.
-    pub(crate) fn wait_again(&self, participant: Participant, waiting: Waiting) {
+    /// An effect that was let go has to wait on. If its gate was open, the rules want it so: it is looked at with the next
+    /// answer and not at once, which would not end.
+    pub(crate) fn wait_again(&self, participant: Participant, waiting: Waiting, gate_was_open: bool) {
         self.env.metrics.waiting_of(participant).adjust(1);
         self.waits.borrow_mut().put_back(participant, waiting);
-        self.look_at_gate(participant);
+        if !gate_was_open {
+            self.look_at_gate(participant);
+        }
     }
 
     // The answer that frees the gate may have come before the effect stood in the list.
