@@ -8,7 +8,7 @@ use domain::decider::Participant;
 use super::stream::{Bounds, Discard, Persistence, Service, StreamId, StreamSpec, Transform};
 
 const MIB: u64 = 1 << 20;
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The smallest that the server accepts. Nobody sends `Nats-Msg-Id`; who does shall not lose a retry to it.
 const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
@@ -61,6 +61,16 @@ impl Layout {
     #[must_use]
     pub fn with_bounds(mut self, stream: StreamId, bounds: Bounds) -> Self {
         self.bounds.insert(stream, bounds);
+        self
+    }
+
+    /// The same layout with bounds for a broker that keeps everything in the memory of this process; bounds that were set
+    /// before stay.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        for id in self.ids() {
+            self.bounds.entry(id).or_insert_with(|| memory_bounds(id));
+        }
         self
     }
 
@@ -197,24 +207,37 @@ impl Layout {
     }
 }
 
-/// Fit for a developer's disk: 6.3 GiB in sum, because the server sets all bytes aside when it makes a stream.
+/// Fit for a developer's disk: 6.4 GiB in sum, because the server sets all bytes aside when it makes a stream.
 fn default_bounds(id: StreamId) -> Bounds {
     match id {
         StreamId::Intake => Bounds::bytes(512 * MIB).with_messages(1_000_000),
-        StreamId::Work => Bounds::bytes(1024 * MIB),
         StreamId::Replies => Bounds::bytes(512 * MIB),
+        StreamId::Work => Bounds::bytes(1024 * MIB),
         StreamId::Bulk => Bounds::bytes(2048 * MIB),
-        StreamId::Commands(_) => Bounds::bytes(128 * MIB).with_age(DAY),
+        StreamId::Commands(_) | StreamId::Notices => Bounds::bytes(128 * MIB).with_age(DAY),
         StreamId::ServiceCommands(_) => Bounds::bytes(32 * MIB).with_age(DAY),
         StreamId::Events => Bounds::bytes(1024 * MIB).with_age(7 * DAY),
-        StreamId::Notices => Bounds::bytes(128 * MIB).with_age(DAY),
         StreamId::Dlq => Bounds::bytes(256 * MIB).with_age(30 * DAY),
         StreamId::Audit => Bounds::bytes(256 * MIB),
-        // Bytes here would stop all deciding when they are used up; the journal is cut by checkpoint and retention.
-        StreamId::Journal(_) => Bounds::default(),
-        StreamId::Snapshots => Bounds::default(),
+        // A bound here would stop all deciding once it is reached; both are cut by checkpoint and retention.
+        StreamId::Journal(_) | StreamId::Snapshots => Bounds::default(),
         StreamId::Owners => Bounds::bytes(MIB),
         StreamId::Reference => Bounds::bytes(64 * MIB),
+    }
+}
+
+/// Fit for the memory of one process that runs for minutes.
+fn memory_bounds(id: StreamId) -> Bounds {
+    match id {
+        StreamId::Intake => Bounds::bytes(64 * MIB).with_messages(100_000),
+        StreamId::Replies | StreamId::Work | StreamId::Bulk | StreamId::Events => Bounds::bytes(128 * MIB),
+        StreamId::Commands(_) | StreamId::ServiceCommands(_) | StreamId::Dlq | StreamId::Audit => {
+            Bounds::bytes(32 * MIB)
+        }
+        StreamId::Notices => Bounds::bytes(16 * MIB),
+        StreamId::Journal(_) | StreamId::Snapshots | StreamId::Owners | StreamId::Reference => {
+            default_bounds(id)
+        }
     }
 }
 

@@ -20,8 +20,7 @@ pub fn overlap(one: &str, other: &str) -> bool {
     let (mut left, mut right) = (one.split('.'), other.split('.'));
     loop {
         match (left.next(), right.next()) {
-            (None, None) => return true,
-            (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
+            (None, None) | (Some(">"), Some(_)) | (Some(_), Some(">")) => return true,
             (Some(a), Some(b)) if a == b || a == "*" || b == "*" => {}
             _ => return false,
         }

@@ -115,8 +115,9 @@ impl Kept {
     }
 
     /// How many messages there are on `subject`.
-    pub(super) fn count_on(&self, subject: &str) -> usize {
-        self.subjects.get(subject).map_or(0, |known| known.sequences.len())
+    pub(super) fn count_on(&self, subject: &str) -> u64 {
+        let count = self.subjects.get(subject).map_or(0, |known| known.sequences.len());
+        u64::try_from(count).expect("a length is a u64")
     }
 
     /// The sequence of the oldest message on `subject`.

@@ -62,8 +62,8 @@ impl Stream {
     }
 
     fn make_room(&self, kept: &mut Kept, subject: &str, size: u64) -> bool {
-        let replaces = self.spec.per_subject.filter(|most| kept.count_on(subject) as u64 >= *most);
-        let replaced = replaces.and_then(|_| kept.first_on(subject));
+        let at_most = self.spec.per_subject.unwrap_or(u64::MAX);
+        let replaced = if kept.count_on(subject) >= at_most { kept.first_on(subject) } else { None };
         let (messages, bytes) = (self.spec.bounds.messages, self.spec.bounds.bytes);
         let too_much = |kept: &Kept| {
             let freed = u64::from(replaced.is_some());

@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use domain::ids::Key;
-
 use crate::layout::Transform;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -62,17 +60,11 @@ impl Rewriter {
     }
 }
 
-// The token may be no key of ours, so the hash stands here for all tokens; for keys both agree (see the test).
+// A token need not be a key of ours, so the hash stands here too; for keys both agree (see the test).
 fn partition(token: &str, partitions: u16) -> u16 {
-    match Key::new(token) {
-        Ok(key) => key.partition(partitions),
-        Err(_) => {
-            let hash = token
-                .bytes()
-                .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-            u16::try_from(hash % u32::from(partitions.max(1))).expect("a remainder of a u16 is a u16")
-        }
-    }
+    let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = token.bytes().fold(0x811c_9dc5_u32, mix);
+    u16::try_from(hash % u32::from(partitions.max(1))).expect("a remainder of a u16 is a u16")
 }
 
 fn parse(token: &str) -> Option<Part> {
@@ -93,6 +85,8 @@ fn parse(token: &str) -> Option<Part> {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::Key;
+
     use super::Rewriter;
     use crate::layout::{Layout, StreamId, Transform};
 
@@ -105,6 +99,13 @@ mod tests {
         assert_eq!(stored, "retail.v1.p.4.intake.main.order.submit");
         assert_eq!(rewriter.rewrite("retail.v1.intake.main.order.submit"), None);
         assert!(rewriter.rewrite("retail.v1.intake.main.order.submit.o$1").is_some());
+    }
+
+    #[test]
+    fn tokens_that_are_keys_go_to_the_partition_of_the_key() {
+        for key in ["o-1001", "SKU-A~n_1", "a"] {
+            assert_eq!(super::partition(key, 64), Key::new(key).unwrap().partition(64));
+        }
     }
 
     #[test]
