@@ -75,6 +75,9 @@ impl<D: Decider> EntityActor<D> {
     }
 }
 
+// Nothing in it is ever pinned in place.
+impl<D: Decider> Unpin for EntityActor<D> {}
+
 impl<D: Decider> Actor for EntityActor<D> {
     type Context = Context<Self>;
 }

@@ -9,5 +9,5 @@ mod trail;
 
 pub(crate) use actor::{Deliver, EntityActor, Peek, Release, Wake};
 pub(crate) use memory::Entity;
-pub(crate) use seen::{HashKey, Recognised, SeenInputs};
+pub(crate) use seen::HashKey;
 pub(crate) use trail::Trail;

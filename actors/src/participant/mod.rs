@@ -3,5 +3,5 @@
 mod actor;
 mod gate;
 
-pub(crate) use actor::{Batch, ParticipantActor, Resend, Senders};
+pub(crate) use actor::Senders;
 pub(crate) use gate::Gates;

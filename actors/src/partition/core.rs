@@ -14,6 +14,7 @@ use super::commit_queue::{CommitQueue, Consumed, Queued};
 use super::entities::Entities;
 use super::handing_on::HandingOn;
 use super::lanes::LaneState;
+use super::publisher::Published;
 use super::receipts::Receipts;
 use super::timers::Timers;
 use super::wait_lists::WaitLists;
@@ -73,6 +74,7 @@ pub(crate) struct Partition<D: Decider> {
     pub(crate) waits: RefCell<WaitLists>,
     pub(crate) gate_freed: Arc<Notify>,
     pub(crate) receipts: RefCell<Receipts>,
+    pub(crate) published: Published,
     /// Wakes the pump: something was read, or credits came back.
     pub(crate) work_ready: Notify,
     /// The latest time that any decision was given; never goes back.
@@ -98,6 +100,7 @@ impl<D: Decider> Partition<D> {
             waits: RefCell::default(),
             gate_freed,
             receipts: RefCell::default(),
+            published: Published::default(),
             work_ready: Notify::new(),
             last_time: Cell::default(),
             credits: Cell::new(credits),

@@ -4,16 +4,18 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use actix::{Actor, Addr, Handler};
+use actix::{Actor, Addr, Context, Handler};
 use domain::decider::{Decider, Participant};
 use domain::ids::EntityId;
 use domain::time::Timestamp;
+use tokio::sync::oneshot;
 
 use super::commit_queue::{Consumed, Queued};
 use super::core::Partition;
 use super::timers::Due;
-use crate::entity::{Deliver, Entity, EntityActor, Release, Trail, Wake};
+use crate::entity::{Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
 use crate::inbound::Arrival;
+use crate::node::{EntityView, ReadError};
 
 /// One known entity.
 #[derive(Debug)]
@@ -114,7 +116,7 @@ impl<D: Decider> Partition<D> {
     fn send<M>(self: &Rc<Self>, number: u32, message: M) -> bool
     where
         M: actix::Message<Result = ()> + Send + 'static,
-        EntityActor<D>: Handler<M>,
+        EntityActor<D>: Actor<Context = Context<EntityActor<D>>> + Handler<M>,
     {
         let mut entities = self.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return false };
@@ -192,9 +194,13 @@ impl<D: Decider> Partition<D> {
         }
     }
 
-    /// The address for a reader, if an actor has the entity.
-    pub(crate) fn live(self: &Rc<Self>, number: u32) -> Option<Addr<EntityActor<D>>> {
-        self.entities.borrow_mut().slot(number)?.address.clone()
+    /// Asks a live entity for its view; none = it rests.
+    pub(crate) fn peek(&self, number: u32) -> Option<oneshot::Receiver<Result<Option<EntityView>, ReadError>>> {
+        let mut entities = self.entities.borrow_mut();
+        let address = entities.slot(number)?.address.as_ref()?;
+        let (answer, view) = oneshot::channel();
+        let _full = address.try_send(Peek { answer }); // then the answer is dropped, and the reader learns it
+        Some(view)
     }
 
     /// Queues an outcome that needs no credit back.

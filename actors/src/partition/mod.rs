@@ -1,7 +1,7 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
-//! Reading order: [`core`] (what a partition is), [`lanes`] and [`pump`] (in), [`commit_queue`] and [`committer`] (the record),
-//! [`publisher`] (out), [`timers`], [`wait_lists`], [`receipts`], [`positions`] (the small parts), [`life`] and [`actor`].
+//! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
+//! `publisher` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
 
 mod actor;
 mod commit_queue;
@@ -19,9 +19,10 @@ mod timers;
 mod tracker;
 mod wait_lists;
 
-pub(crate) use actor::{Door, PartitionActor};
+pub(crate) use actor::{Door, Drain, PartitionActor, Read, Timeline};
 pub(crate) use commit_queue::{Consumed, Queued};
-pub(crate) use core::{Environment, Halt, Partition, Stage};
-pub(crate) use entities::Slot;
-pub(crate) use publisher::{OutputJob, Ordered};
+pub(crate) use committer::{JournalEnd, append, ordered};
+pub(crate) use core::{Environment, Halt, Partition};
+pub(crate) use publisher::{OutputJob, publish};
 pub(crate) use receipts::{Addressee, Awaited};
+pub(crate) use timers::Due;
