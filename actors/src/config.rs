@@ -103,7 +103,8 @@ impl InFlight {
 
 impl Default for NodeConfig {
     fn default() -> Self {
-        let singles = ["order.*", "!order.status_changed", "shipment.dispatched", "refund.completed", "exception.*"];
+        let singles =
+            ["order.*", "!order.status_changed", "shipment.dispatched", "refund.completed", "exception.*"];
         Self {
             instance: "node".to_owned(),
             in_flight_inputs: 2_000,
@@ -145,7 +146,8 @@ impl NodeConfig {
     pub(crate) fn is_single(&self, kind: &str) -> bool {
         let mut single = false;
         for entry in &self.singles {
-            let (wanted, pattern) = entry.strip_prefix('!').map_or((true, entry.as_str()), |rest| (false, rest));
+            let (wanted, pattern) =
+                entry.strip_prefix('!').map_or((true, entry.as_str()), |rest| (false, rest));
             let fits = match pattern.strip_suffix('*') {
                 Some(prefix) => kind.starts_with(prefix),
                 None => kind == pattern,
@@ -165,7 +167,13 @@ mod tests {
     #[test]
     fn the_default_singles_are_those_of_the_contract() {
         let config = NodeConfig::default();
-        for kind in ["order.received", "order.committed", "shipment.dispatched", "refund.completed", "exception.opened"] {
+        for kind in [
+            "order.received",
+            "order.committed",
+            "shipment.dispatched",
+            "refund.completed",
+            "exception.opened",
+        ] {
             assert!(config.is_single(kind), "{kind}");
         }
         for kind in ["order.status_changed", "shipment.accepted", "payment.captured", "erp.posted"] {
@@ -176,7 +184,8 @@ mod tests {
     #[test]
     fn pauses_double_and_end_at_the_longest() {
         let config = NodeConfig::default();
-        let pauses: Vec<_> = [0, 1, 6, 7, 40].iter().map(|attempt| config.retry_pause(*attempt).as_millis()).collect();
+        let pauses: Vec<_> =
+            [0, 1, 6, 7, 40].iter().map(|attempt| config.retry_pause(*attempt).as_millis()).collect();
         assert_eq!(pauses, [10, 20, 640, 1_000, 1_000]);
     }
 }

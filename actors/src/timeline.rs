@@ -36,7 +36,10 @@ struct EventLine {
 }
 
 /// Tells the history as JSON, oldest first; none = never heard of, or not more than parked messages.
-pub(crate) async fn tell<D: Decider>(partition: &Partition<D>, id: &EntityId) -> Result<Option<String>, ReadError> {
+pub(crate) async fn tell<D: Decider>(
+    partition: &Partition<D>,
+    id: &EntityId,
+) -> Result<Option<String>, ReadError> {
     let sequences = {
         let mut entities = partition.entities.borrow_mut();
         let slot = entities.number(id).and_then(|number| entities.slot(number));
@@ -53,7 +56,9 @@ pub(crate) async fn tell<D: Decider>(partition: &Partition<D>, id: &EntityId) ->
             .map_err(|error| ReadError::Unavailable(format!("{stream}: record {sequence}: {error}")))?;
         for entry in record.entries {
             match entry {
-                Entry::Decision(decided) if decided.entity == *id => lines.push(line::<D>(&mut state, &decided)?),
+                Entry::Decision(decided) if decided.entity == *id => {
+                    lines.push(line::<D>(&mut state, &decided)?)
+                }
                 _ => {}
             }
         }

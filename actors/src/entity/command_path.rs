@@ -33,12 +33,23 @@ enum Judged<D: Decider> {
 }
 
 /// A message from outside.
-pub(super) fn deliver<D: Decider>(actor: &mut EntityActor<D>, arrival: Arrival<D::Message>, consumed: Consumed) {
+pub(super) fn deliver<D: Decider>(
+    actor: &mut EntityActor<D>,
+    arrival: Arrival<D::Message>,
+    consumed: Consumed,
+) {
     let Arrival { envelope, message, .. } = arrival;
     let partition = Rc::clone(&actor.partition);
     let addressee = receipts::addressee(&partition.env, &envelope, &actor.id);
     if actor.entity.quarantined {
-        set_aside(actor, envelope, DeadReason::Quarantined, "the entity is set aside after a fault", addressee, consumed);
+        set_aside(
+            actor,
+            envelope,
+            DeadReason::Quarantined,
+            "the entity is set aside after a fault",
+            addressee,
+            consumed,
+        );
         return;
     }
     let seen = partition.hash_key.of(&envelope);
@@ -93,7 +104,15 @@ fn conclude<D: Decider>(
             let (mut queued, settled) = apply(actor, *prepared);
             queued.consumed = Some(consumed);
             let version = actor.entity.version;
-            answer(actor, &mut queued, envelope, addressee, &settled.answer, settled.outcome.as_ref(), version);
+            answer(
+                actor,
+                &mut queued,
+                envelope,
+                addressee,
+                &settled.answer,
+                settled.outcome.as_ref(),
+                version,
+            );
             partition.queue.push(queued);
         }
         Judged::Fault(fault) => quarantine(actor, &fault, Some(envelope.clone()), addressee, Some(consumed)),
@@ -215,13 +234,27 @@ fn judge<D: Decider>(
 
 /// What a panic said.
 pub(crate) fn fault_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 /// Takes a prepared decision over into memory; gives what has to be queued for it, and its answers.
 fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queued, outgoing::Settled) {
-    let Prepared { state, event_sequence, mut queued, in_flight, waiting, deadline, now, seen, phases, settled } = prepared;
+    let Prepared {
+        state,
+        event_sequence,
+        mut queued,
+        in_flight,
+        waiting,
+        deadline,
+        now,
+        seen,
+        phases,
+        settled,
+    } = prepared;
     let partition = Rc::clone(&actor.partition);
     let entity = &mut actor.entity;
     entity.state = state;
@@ -238,7 +271,13 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
         partition.wait(participant, (actor.number, effect));
     }
     partition.note(actor.number, entity.version, deadline);
-    partition.settle_receipts(&mut queued, actor.number, entity.version, settled.outcome.as_ref(), &settled.wishes);
+    partition.settle_receipts(
+        &mut queued,
+        actor.number,
+        entity.version,
+        settled.outcome.as_ref(),
+        &settled.wishes,
+    );
     queued.trail = Some(Rc::clone(&actor.trail));
     (queued, settled)
 }
@@ -281,7 +320,10 @@ fn quarantine<D: Decider>(
     encode_entry(&mut queued.entries, &Entry::<()>::Quarantined(entry));
     queued.entry_count = 1;
     if let Some(addressee) = addressee {
-        let reason = Reason::new(Code::Quarantined, "the order is set aside after a fault of ours; somebody looks at it");
+        let reason = Reason::new(
+            Code::Quarantined,
+            "the order is set aside after a fault of ours; somebody looks at it",
+        );
         queued.receipts.push(receipts::rejected(&partition.env, &addressee, actor.entity.version, &reason));
     }
     if let Some(envelope) = envelope {

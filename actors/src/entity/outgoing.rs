@@ -72,7 +72,9 @@ pub(super) fn prepare<D: Decider>(
         if counts(effect) {
             in_flight[effect.participant.index()] += 1;
         }
-        if effect.state == EffectState::Waiting && earlier.is_none_or(|earlier| earlier.state != EffectState::Waiting) {
+        if effect.state == EffectState::Waiting
+            && earlier.is_none_or(|earlier| earlier.state != EffectState::Waiting)
+        {
             waiting.push((effect.participant, effect.id.into()));
         }
         let sent = effect.state == EffectState::Sent;
@@ -102,7 +104,10 @@ pub(super) fn prepare<D: Decider>(
         queued.add_dead_letter(DeadLetter { envelope, key: Some(id.key.clone()), reason, violations });
     }
     if queued.entries.len() > MOST_DECISION_BYTES {
-        return Err(format!("a decision of {} bytes is larger than {MOST_DECISION_BYTES}", queued.entries.len()));
+        return Err(format!(
+            "a decision of {} bytes is larger than {MOST_DECISION_BYTES}",
+            queued.entries.len()
+        ));
     }
     let before_phase = D::exists(&entity.state).then(|| D::phase(&entity.state));
     Ok(Prepared {
@@ -136,7 +141,8 @@ fn paired<'a>(
 ) -> impl Iterator<Item = (&'a OpenEffect<'a>, Option<&'a OpenEffect<'a>>)> {
     let mut next = 0;
     after.iter().map(move |effect| {
-        let ahead = before[next..].iter().position(|earlier| earlier.id == effect.id).map(|found| next + found);
+        let ahead =
+            before[next..].iter().position(|earlier| earlier.id == effect.id).map(|found| next + found);
         let found = ahead.or_else(|| before[..next].iter().position(|earlier| earlier.id == effect.id));
         if let Some(found) = found {
             next = found + 1;

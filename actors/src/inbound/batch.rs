@@ -43,7 +43,13 @@ pub(super) fn screen<D: Decider>(layout: &Layout, partition: u16, batch: &Envelo
     };
     let rows: Vec<&RawValue> = match serde_json::from_slice(&json) {
         Ok(rows) => rows,
-        Err(error) => return whole(Refusal::new(DeadReason::Schema, "", format!("expected an array of items: {error}"))),
+        Err(error) => {
+            return whole(Refusal::new(
+                DeadReason::Schema,
+                "",
+                format!("expected an array of items: {error}"),
+            ));
+        }
     };
     if rows.len() > MOST_BATCH_ITEMS {
         let text = format!("{} items, at most {MOST_BATCH_ITEMS} are taken", rows.len());
@@ -56,8 +62,10 @@ fn as_json(batch: &Envelope) -> Result<Bytes, Refusal> {
     if !screening::is_message_pack(&batch.headers) {
         return Ok(batch.body.clone());
     }
-    let refusal = |error: String| Refusal::new(DeadReason::Schema, "", format!("expected an array of items: {error}"));
-    let value: serde_json::Value = rmp_serde::from_slice(&batch.body).map_err(|error| refusal(error.to_string()))?;
+    let refusal =
+        |error: String| Refusal::new(DeadReason::Schema, "", format!("expected an array of items: {error}"));
+    let value: serde_json::Value =
+        rmp_serde::from_slice(&batch.body).map_err(|error| refusal(error.to_string()))?;
     serde_json::to_vec(&value).map(Bytes::from).map_err(|error| refusal(error.to_string()))
 }
 
@@ -94,21 +102,31 @@ fn item<D: Decider>(
     Item::Elsewhere(Elsewhere { message, envelope })
 }
 
-fn address(envelope: &mut Envelope, batch: &Envelope, domain: &str, name: &str, key: &str) -> Result<Key, Refusal> {
+fn address(
+    envelope: &mut Envelope,
+    batch: &Envelope,
+    domain: &str,
+    name: &str,
+    key: &str,
+) -> Result<Key, Refusal> {
     let wrong = |pointer: &str, text: String| Refusal::new(DeadReason::Schema, pointer, text);
     envelope.name = Token::new(name).map_err(|error| wrong("/name", error.to_string()))?;
     if name == "batch" {
         return Err(wrong("/name", "a batch cannot hold a batch".to_owned()));
     }
     if domain != batch.domain.as_str() {
-        return Err(wrong("/domain", format!("{domain:?} differs from the subject's, which is {}", batch.domain)));
+        return Err(wrong(
+            "/domain",
+            format!("{domain:?} differs from the subject's, which is {}", batch.domain),
+        ));
     }
     Key::new(key).map_err(|error| wrong("/key", error.to_string()))
 }
 
 /// The item's headers, with its identity: its own, or the batch's and its place.
 fn headers(batch: &Envelope, own: BTreeMap<String, String>, index: u16) -> Headers {
-    let mut headers: Headers = own.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")).collect();
+    let mut headers: Headers =
+        own.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")).collect();
     if headers.get("ce-source").is_none() {
         headers.push("ce-source", batch.source());
     }

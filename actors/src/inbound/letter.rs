@@ -36,15 +36,20 @@ pub(crate) fn refused(
     refusal: Refusal,
     addressee: Option<Addressee>,
 ) -> Refused {
-    let letter =
-        DeadLetter { envelope: trimmed(envelope), key, reason: refusal.reason, violations: refusal.violations };
+    let letter = DeadLetter {
+        envelope: trimmed(envelope),
+        key,
+        reason: refusal.reason,
+        violations: refusal.violations,
+    };
     Refused { letter, addressee }
 }
 
 impl Elsewhere {
     /// No server takes the item under its own subject.
     pub(crate) fn refused(self, cause: &str) -> Refused {
-        let refusal = Refusal::new(DeadReason::Oversize, "", format!("the item cannot be handed on: {cause}"));
+        let refusal =
+            Refusal::new(DeadReason::Oversize, "", format!("the item cannot be handed on: {cause}"));
         refused(self.envelope, None, refusal, None)
     }
 }

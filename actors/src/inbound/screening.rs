@@ -42,7 +42,8 @@ pub(super) fn envelope(layout: &Layout, stream: &str, stored: Stored) -> Result<
     match wrong {
         None => Ok(envelope),
         Some(wrong) => {
-            let refusal = Refusal::new(DeadReason::Schema, "", format!("subject {}: {wrong}", stored.subject));
+            let refusal =
+                Refusal::new(DeadReason::Schema, "", format!("subject {}: {wrong}", stored.subject));
             Err(Box::new(refused(envelope, None, refusal, None)))
         }
     }
@@ -115,7 +116,8 @@ pub(super) fn outside(layout: &Layout, envelope: &Envelope) -> Result<(), Refusa
                 violations.push(Violation { pointer: "/headers/ce-type".to_owned(), message });
             }
             _ => {
-                let message = format!("{found:?} contradicts the subject; expected retail.{}.v1", envelope.kind());
+                let message =
+                    format!("{found:?} contradicts the subject; expected retail.{}.v1", envelope.kind());
                 violations.push(Violation { pointer: "/headers/ce-type".to_owned(), message });
             }
         }
@@ -146,7 +148,9 @@ fn is_json(value: &str) -> bool {
 
 /// Is the body MessagePack? Otherwise it is JSON.
 pub(super) fn is_message_pack(headers: &Headers) -> bool {
-    headers.get("content-type").is_some_and(|value| media_type(value).eq_ignore_ascii_case("application/msgpack"))
+    headers
+        .get("content-type")
+        .is_some_and(|value| media_type(value).eq_ignore_ascii_case("application/msgpack"))
 }
 
 /// Looks for nesting that a parser would have to follow. MessagePack is bounded by its reader.

@@ -30,7 +30,13 @@ pub(super) async fn run(config: Arc<NodeConfig>, bus: SharedBus, layout: Arc<Lay
     }
 }
 
-async fn look(bus: &SharedBus, layout: &Layout, board: &Board, lane: Lane, due: bool) -> Result<bool, Unavailable> {
+async fn look(
+    bus: &SharedBus,
+    layout: &Layout,
+    board: &Board,
+    lane: Lane,
+    due: bool,
+) -> Result<bool, Unavailable> {
     let stream = layout.name(lane.stream());
     let bounds = bus.bounds(&stream).await?;
     board.set_stream_end(lane, bounds.last);
@@ -58,7 +64,8 @@ mod tests {
 
     #[test]
     fn a_stream_is_half_full_by_messages_or_by_bytes() {
-        let bounds = StreamBounds { messages: 6, most_messages: Some(10), bytes: 1, ..StreamBounds::default() };
+        let bounds =
+            StreamBounds { messages: 6, most_messages: Some(10), bytes: 1, ..StreamBounds::default() };
         assert!(is_half_full(&bounds));
         assert!(!is_half_full(&StreamBounds { messages: 5, ..bounds }));
         assert!(is_half_full(&StreamBounds { messages: 5, bytes: 6, most_bytes: Some(10), ..bounds }));

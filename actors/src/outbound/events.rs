@@ -49,7 +49,9 @@ pub(crate) fn rows(told: &Told<'_>) -> Vec<String> {
 pub(crate) fn notices(config: &NodeConfig, layout: &Layout, told: &Told<'_>) -> Vec<Outgoing> {
     let mut notices = Vec::new();
     for (sequence, id, event) in told.numbered() {
-        let Some((domain, name)) = event.kind.split_once('.').filter(|_| config.is_single(event.kind)) else { continue };
+        let Some((domain, name)) = event.kind.split_once('.').filter(|_| config.is_single(event.kind)) else {
+            continue;
+        };
         let mut headers = Headers::new();
         headers.push("ce-id", id);
         headers.push("ce-type", format!("retail.{}.v1", event.kind));
@@ -83,7 +85,8 @@ pub(crate) fn pages(
         .into_iter()
         .zip(0_u32..)
         .map(|(group, place)| {
-            let part = if count > 1 { format!(r#""page":{},"pages":{count},"#, place + 1) } else { String::new() };
+            let part =
+                if count > 1 { format!(r#""page":{},"pages":{count},"#, place + 1) } else { String::new() };
             let body = format!(
                 r#"{{"partition":{partition},"journal_sequence":{journal_sequence},{part}"events":[{}]}}"#,
                 group.join(",")

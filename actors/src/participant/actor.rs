@@ -33,7 +33,12 @@ pub(crate) struct Senders {
 
 impl Senders {
     /// Starts one actor for each participant on the current thread.
-    pub(crate) fn start(bus: &SharedBus, metrics: &Arc<Metrics>, queue: usize, resend_per_second: u32) -> Self {
+    pub(crate) fn start(
+        bus: &SharedBus,
+        metrics: &Arc<Metrics>,
+        queue: usize,
+        resend_per_second: u32,
+    ) -> Self {
         let started = Participant::ALL.map(|participant| {
             ParticipantActor::create(|context| {
                 context.set_mailbox_capacity(queue);
@@ -83,7 +88,8 @@ pub(crate) struct ParticipantActor {
 
 impl ParticipantActor {
     fn send(&self, command: Outgoing) {
-        let counters = if self.bus.send(command) { &self.metrics.commands } else { &self.metrics.commands_dropped };
+        let counters =
+            if self.bus.send(command) { &self.metrics.commands } else { &self.metrics.commands_dropped };
         counters[self.participant.index()].add_one();
     }
 

@@ -44,9 +44,9 @@ impl Gates {
 
     /// The gates as a decision sees them.
     pub(crate) fn snapshot(&self) -> decider::Gates {
-        Participant::ALL
-            .iter()
-            .fold(decider::Gates::OPEN, |gates, participant| gates.with(*participant, self.free(*participant) > 0))
+        Participant::ALL.iter().fold(decider::Gates::OPEN, |gates, participant| {
+            gates.with(*participant, self.free(*participant) > 0)
+        })
     }
 
     /// So many more commands are open (or, negative, are answered).

@@ -60,7 +60,8 @@ impl<D: Decider> PartitionActor<D> {
         let (life, board) = (actix::spawn(life), env.board.clone());
         actix::spawn(async move {
             if let Err(fault) = life.await {
-                board.set(number, PartitionStatus::Broken { reason: format!("the partition broke: {fault}") });
+                board
+                    .set(number, PartitionStatus::Broken { reason: format!("the partition broke: {fault}") });
             }
             ended_sender.send_replace(true);
         });
@@ -68,7 +69,10 @@ impl<D: Decider> PartitionActor<D> {
     }
 
     fn partition(&self) -> Result<Rc<Partition<D>>, ReadError> {
-        self.running.borrow().clone().ok_or_else(|| ReadError::Unavailable(self.env.board.describe(self.number)))
+        self.running
+            .borrow()
+            .clone()
+            .ok_or_else(|| ReadError::Unavailable(self.env.board.describe(self.number)))
     }
 }
 

@@ -50,7 +50,10 @@ pub(crate) struct Queued {
 
 impl std::fmt::Debug for Queued {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Queued").field("entries", &self.entry_count).field("events", &self.events).finish_non_exhaustive()
+        out.debug_struct("Queued")
+            .field("entries", &self.entry_count)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,11 +137,9 @@ mod tests {
 
     #[test]
     fn a_record_closes_at_its_bytes_decisions_and_events() {
-        for (queued, expected) in [
-            ((100, 1), MOST_DECISIONS),
-            ((1024, 1), MOST_RECORD_BYTES / 1024),
-            ((10, 10), MOST_EVENTS / 10),
-        ] {
+        for (queued, expected) in
+            [((100, 1), MOST_DECISIONS), ((1024, 1), MOST_RECORD_BYTES / 1024), ((10, 10), MOST_EVENTS / 10)]
+        {
             let queue = CommitQueue::default();
             for _ in 0..1_000 {
                 queue.push(decision(queued.0, queued.1));

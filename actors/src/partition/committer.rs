@@ -74,7 +74,11 @@ pub(crate) async fn run<D: Decider>(
         }
         append(&partition, &mut end, &entries, count).await?;
         recorded_at = Instant::now();
-        partition.env.metrics.record_decisions.record(batch.iter().map(|queued| queued.decisions as u64).sum());
+        partition
+            .env
+            .metrics
+            .record_decisions
+            .record(batch.iter().map(|queued| queued.decisions as u64).sum());
         release(&partition, batch, Some(end.sequence), &outputs).await;
     }
 }
@@ -99,7 +103,8 @@ pub(crate) async fn append<D: Decider>(
     env.metrics.records.add_one();
     env.metrics.record_bytes.add(bytes.len() as u64);
     let stream = env.layout.name(StreamId::Journal(partition.number));
-    let record = Outgoing { subject: env.layout.journal(partition.number), headers: Headers::new(), body: bytes };
+    let record =
+        Outgoing { subject: env.layout.journal(partition.number), headers: Headers::new(), body: bytes };
     match append_until_definite(&*env.bus, &stream, record, end.sequence).await {
         Appended::Stored(sequence) => {
             env.metrics.append_us.record_us(started.elapsed());

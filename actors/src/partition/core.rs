@@ -85,8 +85,14 @@ pub(crate) struct Partition<D: Decider> {
 }
 
 impl<D: Decider> Partition<D> {
-    pub(crate) fn new(number: u16, env: Environment<D::Policies>, hash_key: HashKey, gate_freed: Arc<Notify>) -> Self {
-        let (credits, lanes) = (env.config.in_flight_inputs, Lane::ALL.map(|lane| LaneState::new(&env.layout, lane)));
+    pub(crate) fn new(
+        number: u16,
+        env: Environment<D::Policies>,
+        hash_key: HashKey,
+        gate_freed: Arc<Notify>,
+    ) -> Self {
+        let (credits, lanes) =
+            (env.config.in_flight_inputs, Lane::ALL.map(|lane| LaneState::new(&env.layout, lane)));
         Self {
             number,
             env,

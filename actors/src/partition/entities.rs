@@ -136,7 +136,10 @@ impl<D: Decider> Partition<D> {
         slot.pending += 1;
         self.take_credit();
         // The address is lent, not cloned: each clone would have a place of its own in the mailbox.
-        assert!(address.try_send(message).is_ok(), "bounded-everything: mailboxes hold more than there are credits");
+        assert!(
+            address.try_send(message).is_ok(),
+            "bounded-everything: mailboxes hold more than there are credits"
+        );
         true
     }
 
@@ -195,7 +198,10 @@ impl<D: Decider> Partition<D> {
     }
 
     /// Asks a live entity for its view; none = it rests.
-    pub(crate) fn peek(&self, number: u32) -> Option<oneshot::Receiver<Result<Option<EntityView>, ReadError>>> {
+    pub(crate) fn peek(
+        &self,
+        number: u32,
+    ) -> Option<oneshot::Receiver<Result<Option<EntityView>, ReadError>>> {
         let mut entities = self.entities.borrow_mut();
         let address = entities.slot(number)?.address.as_ref()?;
         let (answer, view) = oneshot::channel();

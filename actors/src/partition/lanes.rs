@@ -25,7 +25,12 @@ pub(crate) struct LaneState {
 
 impl LaneState {
     pub(crate) fn new(layout: &Layout, lane: Lane) -> Self {
-        Self { stream: layout.name(lane.stream()), buffer: RefCell::default(), tracker: RefCell::default(), room: Notify::new() }
+        Self {
+            stream: layout.name(lane.stream()),
+            buffer: RefCell::default(),
+            tracker: RefCell::default(),
+            room: Notify::new(),
+        }
     }
 }
 

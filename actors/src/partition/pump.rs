@@ -52,7 +52,9 @@ impl<D: Decider> Partition<D> {
         let state = self.lane(lane);
         let mut taken = 0;
         // A batch needs a credit for each item, and is not taken in parts.
-        while taken < most && self.credits() >= crate::config::MOST_BATCH_ITEMS.min(self.env.config.in_flight_inputs) {
+        while taken < most
+            && self.credits() >= crate::config::MOST_BATCH_ITEMS.min(self.env.config.in_flight_inputs)
+        {
             let Some(stored) = state.buffer.borrow_mut().pop_front() else { break };
             self.take(lane, stored);
             taken += 1;

@@ -54,7 +54,12 @@ struct Body<'a> {
     reason: Option<&'a Reason>,
 }
 
-fn message(addressee: &Addressee, outcome: &'static str, order_version: u64, reason: Option<&Reason>) -> Outgoing {
+fn message(
+    addressee: &Addressee,
+    outcome: &'static str,
+    order_version: u64,
+    reason: Option<&Reason>,
+) -> Outgoing {
     let body = Body { order_id: &addressee.order_id, outcome, order_version, reason };
     let body = serde_json::to_vec(&body).expect("a receipt is plain data").into();
     let headers = Headers::new().with("content-type", "application/json").with("Key", &addressee.order_id);
@@ -68,7 +73,12 @@ pub(crate) fn accepted<P>(env: &Environment<P>, addressee: &Addressee, version: 
 }
 
 /// Refused for good.
-pub(crate) fn rejected<P>(env: &Environment<P>, addressee: &Addressee, version: u64, reason: &Reason) -> Outgoing {
+pub(crate) fn rejected<P>(
+    env: &Environment<P>,
+    addressee: &Addressee,
+    version: u64,
+    reason: &Reason,
+) -> Outgoing {
     env.metrics.receipts_rejected.add_one();
     message(addressee, "rejected", version, Some(reason))
 }
@@ -88,7 +98,11 @@ pub(crate) fn of_outcome<P>(env: &Environment<P>, addressee: &Addressee, outcome
 }
 
 /// Where the receipt of a message goes; none = nobody asked for one, or one there could be read as somebody's message.
-pub(crate) fn addressee<P>(env: &Environment<P>, envelope: &Envelope, entity: &EntityId) -> Option<Addressee> {
+pub(crate) fn addressee<P>(
+    env: &Environment<P>,
+    envelope: &Envelope,
+    entity: &EntityId,
+) -> Option<Addressee> {
     if !matches!(envelope.plane, Plane::Intake | Plane::Ask) {
         return None;
     }
@@ -110,7 +124,8 @@ impl<D: Decider> Partition<D> {
         envelope: &Envelope,
     ) {
         let asked = envelope.headers.get("Receipt-Deadline-Ms").and_then(|text| text.parse().ok());
-        let deadline = envelope.stored_at.plus_ms(asked.unwrap_or(self.env.config.receipt_deadline_ms).max(0));
+        let deadline =
+            envelope.stored_at.plus_ms(asked.unwrap_or(self.env.config.receipt_deadline_ms).max(0));
         let mut receipts = self.receipts.borrow_mut();
         if deadline <= self.env.clock.now() || receipts.waiting.len() >= self.env.config.receipts_waiting {
             queued.receipts.push(pending(&self.env, &addressee, version));
@@ -133,8 +148,11 @@ impl<D: Decider> Partition<D> {
         settled: &[((String, String), Answer)],
     ) {
         let mut receipts = self.receipts.borrow_mut();
-        let of_entity: Vec<u64> =
-            receipts.waiting.range((number, 0)..=(number, u64::MAX)).map(|((_, receipt), _)| *receipt).collect();
+        let of_entity: Vec<u64> = receipts
+            .waiting
+            .range((number, 0)..=(number, u64::MAX))
+            .map(|((_, receipt), _)| *receipt)
+            .collect();
         for receipt in of_entity {
             let Some(waiter) = receipts.waiting.get(&(number, receipt)) else { continue };
             let message = match &waiter.awaited {
@@ -144,7 +162,9 @@ impl<D: Decider> Partition<D> {
                     .find(|((known_source, known_id), _)| known_source == source && known_id == id)
                     .and_then(|(_, answer)| match answer {
                         Answer::Accepted => Some(accepted(&self.env, &waiter.addressee, version)),
-                        Answer::Rejected(reason) => Some(rejected(&self.env, &waiter.addressee, version, reason)),
+                        Answer::Rejected(reason) => {
+                            Some(rejected(&self.env, &waiter.addressee, version, reason))
+                        }
                         Answer::Later => None,
                     }),
             };

@@ -27,7 +27,8 @@ impl Tracker {
 
     /// The outcome of one item of an input goes into the record that is being closed.
     pub(crate) fn settle(&mut self, ordinal: u64) {
-        let place = usize::try_from(ordinal - self.first).expect("an input is settled once, after it was taken");
+        let place =
+            usize::try_from(ordinal - self.first).expect("an input is settled once, after it was taken");
         self.taken[place].1 -= 1;
         while let Some((position, 0)) = self.taken.front() {
             self.position = *position;

@@ -70,7 +70,9 @@ pub fn encode(head: &RecordHead, entries: &[u8], count: usize) -> Encoded {
     body[0] += 1;
     rmp_serde::encode::write_named(&mut body, "entries").expect("a word is plain data");
     body.push(0xdd); // array with a length of four bytes
-    body.extend_from_slice(&u32::try_from(count).expect("a record has fewer entries than bytes").to_be_bytes());
+    body.extend_from_slice(
+        &u32::try_from(count).expect("a record has fewer entries than bytes").to_be_bytes(),
+    );
     body.extend_from_slice(entries);
     seal(&body)
 }
@@ -124,7 +126,8 @@ fn open(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, RecordHash), DecodeError> {
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let damage = |text: String| DecodeError::Body(text);
-    let (length, _) = lz4_flex::block::uncompressed_size(packed).map_err(|error| damage(error.to_string()))?;
+    let (length, _) =
+        lz4_flex::block::uncompressed_size(packed).map_err(|error| damage(error.to_string()))?;
     if length > MOST_BODY_BYTES {
         return Err(damage(format!("a body of {length} bytes is larger than any record")));
     }

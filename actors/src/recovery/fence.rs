@@ -42,13 +42,21 @@ pub(super) async fn fence<D: Decider>(
         let reason = match find(number, env).await {
             Ok(found) => {
                 let hash_key = found.hash_key.unwrap_or_else(|| new_hash_key(number, env));
-                let partition =
-                    Rc::new(Partition::new(number, env.clone(), HashKey(hash_key), std::sync::Arc::clone(&freed)));
+                let partition = Rc::new(Partition::new(
+                    number,
+                    env.clone(),
+                    HashKey(hash_key),
+                    std::sync::Arc::clone(&freed),
+                ));
                 partition.start_lanes_at(found.end.positions);
                 partition.published.through.set(found.outputs_through);
                 let mut end = found.end;
                 end.epoch += 1;
-                let fence = Fence { hash_key, partitions: env.layout.partitions, instance: env.config.instance.clone() };
+                let fence = Fence {
+                    hash_key,
+                    partitions: env.layout.partitions,
+                    instance: env.config.instance.clone(),
+                };
                 let mut entries = Vec::new();
                 encode_entry(&mut entries, &Entry::<()>::Fence(fence));
                 match append(&partition, &mut end, &entries, 1).await {
@@ -79,11 +87,16 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
     let (last, hash) = record::<P, IgnoredAny>(env, &stream, bounds.last).await?;
     let (first, _) = record::<P, ReplayEntry<IgnoredAny>>(env, &stream, bounds.first).await?;
     let Some(ReplayEntry::Fence(fence)) = first.entries.into_iter().next() else {
-        return Err(Trouble::Never(format!("{stream}: record {} is no fence; records before it are gone", bounds.first)));
+        return Err(Trouble::Never(format!(
+            "{stream}: record {} is no fence; records before it are gone",
+            bounds.first
+        )));
     };
     if fence.partitions != env.layout.partitions {
         let (was, is) = (fence.partitions, env.layout.partitions);
-        return Err(Trouble::Never(format!("{stream}: written for {was} partitions, this node is set up for {is}")));
+        return Err(Trouble::Never(format!(
+            "{stream}: written for {was} partitions, this node is set up for {is}"
+        )));
     }
     let end = JournalEnd {
         epoch: last.epoch,

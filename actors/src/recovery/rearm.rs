@@ -6,8 +6,8 @@ use bus::ports::Outgoing;
 
 use crate::entity::outgoing::counts;
 use crate::outbound;
-use crate::partition::Partition;
 use crate::partition::Due;
+use crate::partition::Partition;
 
 /// Sets everything up again from the states; gives the open commands, to be sent once more with the same keys.
 pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Vec<(Participant, Vec<Outgoing>)> {
@@ -36,7 +36,8 @@ pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Vec<(Participant, V
                 EffectState::Sent => {
                     if let Some(command) = D::command(&slot.id, state, effect.id) {
                         let now = partition.now();
-                        let message = outbound::command(&partition.env.layout, &slot.id, D::trace(state), now, command);
+                        let message =
+                            outbound::command(&partition.env.layout, &slot.id, D::trace(state), now, command);
                         commands[effect.participant.index()].push(message);
                     }
                 }

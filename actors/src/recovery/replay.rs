@@ -40,7 +40,10 @@ struct Absorbed<'a, E> {
 }
 
 /// Replays up to and including `end`; gives the outputs that may not be out yet, in order.
-pub(super) async fn replay<D: Decider>(partition: &Partition<D>, end: &JournalEnd) -> Result<Vec<OutputJob>, Halt> {
+pub(super) async fn replay<D: Decider>(
+    partition: &Partition<D>,
+    end: &JournalEnd,
+) -> Result<Vec<OutputJob>, Halt> {
     let env = &partition.env;
     let stream = env.layout.name(StreamId::Journal(partition.number));
     let outputs_through = partition.published.through.get();
@@ -61,7 +64,8 @@ pub(super) async fn replay<D: Decider>(partition: &Partition<D>, end: &JournalEn
         };
         attempt = 0;
         for stored in records {
-            let damaged = |text: String| Halt::Broken(format!("{stream}: record {}: {text}", stored.sequence));
+            let damaged =
+                |text: String| Halt::Broken(format!("{stream}: record {}: {text}", stored.sequence));
             let told = if stored.sequence > outputs_through {
                 let record = linked::<Entry<D::Event>>(&mut chain, &stored).map_err(damaged)?;
                 let job = replay_whole(partition, stored.sequence, record).map_err(damaged)?;
@@ -165,7 +169,11 @@ fn replay_whole<D: Decider>(
             Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) => {}
         }
     }
-    Ok(OutputJob { journal_sequence: sequence, ordered: ordered(partition, sequence, &told, &letters), notices })
+    Ok(OutputJob {
+        journal_sequence: sequence,
+        ordered: ordered(partition, sequence, &told, &letters),
+        notices,
+    })
 }
 
 fn tell<D: Decider>(
@@ -210,7 +218,9 @@ fn absorb<D: Decider>(
     }
     if !entity.suspect {
         let state = &mut entity.state;
-        let evolved = catch_unwind(AssertUnwindSafe(|| evolve::<D>(absorbed.entity, state, absorbed.events, published)));
+        let evolved = catch_unwind(AssertUnwindSafe(|| {
+            evolve::<D>(absorbed.entity, state, absorbed.events, published)
+        }));
         if let Err(panic) = evolved {
             let fault = fault_text(&*panic);
             tracing::error!(entity = %absorbed.entity, fault, "a recorded event cannot be absorbed; the entity is set aside");
