@@ -36,7 +36,9 @@ impl Plane {
 
     /// The plane with this token.
     pub fn parse(token: &str) -> Option<Self> {
-        [Self::Intake, Self::Ask, Self::Fact, Self::Reply, Self::Bulk].into_iter().find(|p| p.as_str() == token)
+        [Self::Intake, Self::Ask, Self::Fact, Self::Reply, Self::Bulk]
+            .into_iter()
+            .find(|p| p.as_str() == token)
     }
 }
 

@@ -51,9 +51,10 @@ impl Key {
 
     /// The partition that this key lives in: FNV-1a 32 of its bytes modulo `partitions`, as the broker computes it.
     pub fn partition(&self, partitions: u16) -> u16 {
-        let hash = self.0.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash = self
+            .0
+            .bytes()
+            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         u16::try_from(hash % u32::from(partitions.max(1))).expect("a remainder of a u16 is a u16")
     }
 }

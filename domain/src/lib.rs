@@ -3,11 +3,16 @@
 //! Promise of this crate: no clock, no randomness, no I/O, no async, integers only. The same inputs give the
 //! same decisions, on every machine and in every replay.
 //!
-//! Reading order: [`decider`] (the shape of an entity), [`envelope`] (what arrives), [`reason`] (why not), [`ids`] and [`time`]
-//! (the small values).
+//! Reading order: [`decider`] (the shape of an entity), [`envelope`] (what arrives), [`reason`] (why not), [`messages`]
+//! (what is said, in and out), [`ids`] and [`time`] (the small values).
 
 pub mod decider;
 pub mod envelope;
 pub mod ids;
+pub mod messages;
+pub mod money;
+pub mod order;
 pub mod reason;
+#[cfg(feature = "schemas")]
+pub mod schema;
 pub mod time;

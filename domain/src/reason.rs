@@ -131,6 +131,7 @@ impl DeadReason {
 
 /// One thing that is wrong with a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Violation {
     /// JSON pointer to the field, `""` for the whole body; a header as `/headers/<name>`.
     pub pointer: String,

@@ -1,1 +1,10 @@
-//! loadtest
+//! The load-test harness: simulated participants, a seeded workload, and an auditor that sees only messages.
+//!
+//! It speaks the public contract over a bus and knows nothing of how orders are processed, so it judges any server that
+//! keeps the contract. Reading order: [`contract`], [`workload`], [`ledger`], [`simulators`], [`auditor`], [`demo`].
+
+pub mod auditor;
+pub mod chance;
+pub mod contract;
+pub mod ledger;
+pub mod workload;

@@ -1,0 +1,109 @@
+//! From the bytes of a body to a typed message, or to everything that is wrong with it.
+
+use serde_json::Value;
+
+use crate::messages::depth::{MOST_DEPTH, check_pack, json_is_too_deep};
+use crate::messages::shape::{Faults, Shape};
+use crate::reason::{DeadReason, Refusal};
+
+/// The largest body that is read.
+pub const MOST_BODY_BYTES: usize = 256 * 1024;
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `application/json`, and what is meant without a `content-type`.
+    Json,
+    /// `application/msgpack`.
+    MessagePack,
+}
+
+impl Format {
+    /// The format that a `content-type` names; parameters such as `charset` do not count.
+    pub fn of_content_type(content_type: Option<&str>) -> Result<Self, Refusal> {
+        let Some(content_type) = content_type else { return Ok(Self::Json) };
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if media_type.is_empty() || media_type.eq_ignore_ascii_case("application/json") {
+            Ok(Self::Json)
+        } else if media_type.eq_ignore_ascii_case("application/msgpack") {
+            Ok(Self::MessagePack)
+        } else {
+            Err(Refusal::new(
+                DeadReason::Schema,
+                "/headers/content-type",
+                format!("found {media_type:.80}, expected application/json or application/msgpack"),
+            ))
+        }
+    }
+}
+
+/// Reads a body. `Err` is `oversize`, or `schema` with at least one violation.
+pub fn read<T: Shape>(format: Format, bytes: &[u8]) -> Result<T, Refusal> {
+    read_with(format, bytes, |_, _| {}, |_, _| {})
+}
+
+/// Reads a body that has rules between its fields: `check` sees a body that could be read, `check_value` one with
+/// other faults.
+pub(super) fn read_with<T: Shape>(
+    format: Format,
+    bytes: &[u8],
+    check: impl FnOnce(&T, &mut Faults),
+    check_value: impl FnOnce(&Value, &mut Faults),
+) -> Result<T, Refusal> {
+    check_bytes(format, bytes)?;
+    let typed: Result<T, String> = match format {
+        Format::Json => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
+        Format::MessagePack => rmp_serde::from_slice(bytes).map_err(|error| error.to_string()),
+    };
+    let mut faults = Faults::default();
+    let error = match typed {
+        Ok(message) => {
+            check(&message, &mut faults);
+            if faults.is_empty() {
+                return Ok(message);
+            }
+            String::new()
+        }
+        Err(error) => {
+            match value(format, bytes) {
+                Ok(value) => {
+                    T::check(&value, &mut faults);
+                    check_value(&value, &mut faults);
+                }
+                Err(message) => faults.push(message),
+            }
+            error
+        }
+    };
+    if faults.is_empty() {
+        // The check finds what the contract says; reading may refuse more, a field that is there twice for example.
+        faults.push(error);
+    }
+    Err(Refusal { reason: DeadReason::Schema, violations: faults.into_violations() })
+}
+
+fn check_bytes(format: Format, bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() > MOST_BODY_BYTES {
+        let message = format!("{} bytes, expected at most {MOST_BODY_BYTES}", bytes.len());
+        return Err(Refusal::new(DeadReason::Oversize, "", message));
+    }
+    match format {
+        Format::Json if json_is_too_deep(bytes) => {
+            Err(Refusal::new(DeadReason::Schema, "", format!("nested deeper than {MOST_DEPTH}")))
+        }
+        Format::Json => Ok(()),
+        Format::MessagePack => {
+            check_pack(bytes).map_err(|fault| Refusal::new(DeadReason::Schema, "", fault.to_string()))
+        }
+    }
+}
+
+fn value(format: Format, bytes: &[u8]) -> Result<Value, String> {
+    match format {
+        Format::Json if bytes.is_empty() => Err("the body is empty, expected a JSON object".to_owned()),
+        Format::Json => serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}")),
+        Format::MessagePack => {
+            rmp_serde::from_slice(bytes).map_err(|error| format!("not MessagePack: {error}"))
+        }
+    }
+}

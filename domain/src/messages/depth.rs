@@ -1,0 +1,107 @@
+//! How deep a body is nested, found without reading it into memory: a hostile body must cost little.
+
+/// How many objects and lists may stand inside each other.
+pub const MOST_DEPTH: usize = 32;
+
+/// True if JSON text is nested deeper than [`MOST_DEPTH`]. Says nothing about whether it is JSON.
+pub fn json_is_too_deep(text: &[u8]) -> bool {
+    let mut depth = 0_usize;
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > MOST_DEPTH {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+    }
+    false
+}
+
+fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            b'"' => return,
+            _ => {}
+        }
+    }
+}
+
+/// What a look at the structure of `MessagePack` bytes finds wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PackFault {
+    /// Nested deeper than [`MOST_DEPTH`].
+    #[error("nested deeper than {MOST_DEPTH}")]
+    TooDeep,
+    /// It ends inside a value.
+    #[error("the MessagePack value is not complete")]
+    Truncated,
+    /// Bytes follow the value.
+    #[error("bytes follow the MessagePack value")]
+    Trailing,
+}
+
+/// Walks over exactly one `MessagePack` value.
+pub fn check_pack(bytes: &[u8]) -> Result<(), PackFault> {
+    let mut rest = bytes;
+    // How many values are still to come on each open level; the outermost level is the body itself.
+    let mut open: Vec<u64> = vec![1];
+    while let Some(left) = open.last_mut() {
+        if *left == 0 {
+            open.pop();
+            continue;
+        }
+        *left -= 1;
+        let marker = take(&mut rest, 1)?[0];
+        let (skip, children) = match marker {
+            0x00..=0x7f | 0xc0..=0xc3 | 0xe0..=0xff => (0, None),
+            0x80..=0x8f => (0, Some(u64::from(marker & 0x0f) * 2)),
+            0x90..=0x9f => (0, Some(u64::from(marker & 0x0f))),
+            0xa0..=0xbf => (u64::from(marker & 0x1f), None),
+            0xc4 | 0xd9 => (length(&mut rest, 1)?, None),
+            0xc5 | 0xda => (length(&mut rest, 2)?, None),
+            0xc6 | 0xdb => (length(&mut rest, 4)?, None),
+            0xc7 => (length(&mut rest, 1)? + 1, None),
+            0xc8 => (length(&mut rest, 2)? + 1, None),
+            0xc9 => (length(&mut rest, 4)? + 1, None),
+            0xcc | 0xd0 => (1, None),
+            0xcd | 0xd1 | 0xd4 => (2, None),
+            0xd5 => (3, None),
+            0xca | 0xce | 0xd2 => (4, None),
+            0xd6 => (5, None),
+            0xcb | 0xcf | 0xd3 => (8, None),
+            0xd7 => (9, None),
+            0xd8 => (17, None),
+            0xdc => (0, Some(length(&mut rest, 2)?)),
+            0xdd => (0, Some(length(&mut rest, 4)?)),
+            0xde => (0, Some(length(&mut rest, 2)? * 2)),
+            0xdf => (0, Some(length(&mut rest, 4)? * 2)),
+        };
+        take(&mut rest, usize::try_from(skip).unwrap_or(usize::MAX))?;
+        if let Some(children) = children {
+            if open.len() > MOST_DEPTH {
+                return Err(PackFault::TooDeep);
+            }
+            open.push(children);
+        }
+    }
+    if rest.is_empty() { Ok(()) } else { Err(PackFault::Trailing) }
+}
+
+fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], PackFault> {
+    let (taken, left) = rest.split_at_checked(count).ok_or(PackFault::Truncated)?;
+    *rest = left;
+    Ok(taken)
+}
+
+fn length(rest: &mut &[u8], bytes: usize) -> Result<u64, PackFault> {
+    Ok(take(rest, bytes)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+}

@@ -1,0 +1,122 @@
+//! The working copy of a decision: events are recorded and absorbed at once, so that each rule sees what the rules
+//! before it have decided.
+
+use std::collections::BTreeMap;
+
+use crate::decider::{Answer, Context, Decision, PublishedEvent};
+use crate::envelope::Envelope;
+use crate::money::{Minor, Points};
+use crate::order::effect::{Kind, effect_id};
+use crate::order::event::{Event, Exception, ExceptionKind};
+use crate::order::{Order, Policies, State, evolve::evolve, published::published};
+use crate::reason::DeadReason;
+
+/// How many exceptions an order keeps; one that has so many needs a person anyway.
+const EXCEPTIONS_MOST: usize = 64;
+
+pub(super) struct Deciding<'a> {
+    pub(super) state: State,
+    pub(super) context: &'a Context<'a, Policies>,
+    pub(super) settled: BTreeMap<(String, String), Answer>,
+    pub(super) dead: Vec<(Envelope, DeadReason)>,
+    events: Vec<Event>,
+    told: Vec<PublishedEvent>,
+}
+
+impl<'a> Deciding<'a> {
+    pub(super) fn new(state: &State, context: &'a Context<'a, Policies>) -> Self {
+        Self {
+            state: state.clone(),
+            context,
+            settled: BTreeMap::new(),
+            dead: Vec::new(),
+            events: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub(super) fn finish(self, answer: Answer) -> Decision<Order> {
+        Decision {
+            events: self.events,
+            state: self.state,
+            published: self.told,
+            answer,
+            settled: self.settled.into_iter().collect(),
+            dead: self.dead,
+        }
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        evolve(&mut self.state, &event);
+        self.told.extend(published(self.context.entity, &self.state, &event));
+        self.events.push(event);
+    }
+
+    /// Decides a command: it goes out after the journal's ack, or waits if its participant's gate is closed.
+    pub(super) fn intend(&mut self, kind: Kind) {
+        let now = self.context.now;
+        let participant = kind.participant();
+        let ordinal = self.state.ordinals[kind.index()] + 1;
+        let entity = self.context.entity;
+        let deadline = self.context.gates.open(participant).then(|| {
+            let id = effect_id(entity.tenant.as_str(), entity.key.as_str(), &kind, ordinal);
+            now.plus_ms(self.context.policies.resend(participant).wait_ms(1, &id))
+        });
+        self.emit(Event::EffectIntended { kind, at: now, deadline });
+    }
+
+    /// Sends an open effect (again), with the same key.
+    pub(super) fn send_again(&mut self, effect: &str) {
+        let Some(open) = self.state.effect(effect) else { return };
+        let wait = self.context.policies.resend(open.kind.participant()).wait_ms(open.attempts + 1, effect);
+        self.emit(Event::EffectSent { effect: effect.into(), deadline: self.context.now.plus_ms(wait) });
+    }
+
+    /// Tells a person, once for each kind and cause.
+    pub(super) fn exception(
+        &mut self,
+        kind: ExceptionKind,
+        cause: String,
+        exposure: Exposure,
+        effect: Option<&str>,
+    ) {
+        let cause = cause.into_boxed_str();
+        let open = &self.state.exceptions;
+        let is_known = open.iter().any(|known| known.kind == kind && known.cause == cause);
+        if is_known || open.len() >= EXCEPTIONS_MOST {
+            return;
+        }
+        let id = u32::try_from(self.state.exceptions.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.emit(Event::ExceptionOpened(Box::new(Exception {
+            id,
+            kind,
+            cause,
+            exposure_minor: exposure.minor,
+            exposure_points: exposure.points,
+            effect_id: effect.map(Into::into),
+        })));
+    }
+}
+
+/// What is at risk in an exception.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Exposure {
+    pub(super) minor: Minor,
+    pub(super) points: Points,
+}
+
+impl Exposure {
+    pub(super) const NONE: Self = Self { minor: 0, points: 0 };
+
+    pub(super) const fn minor(minor: Minor) -> Self {
+        Self { minor, points: 0 }
+    }
+
+    pub(super) const fn points(points: Points) -> Self {
+        Self { minor: 0, points }
+    }
+}

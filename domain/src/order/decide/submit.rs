@@ -1,0 +1,212 @@
+//! `order.submit`: a new order is checked and begun; a known one gets its first answer again.
+
+use super::deciding::Deciding;
+use super::{apply, cancel};
+use crate::decider::Answer;
+use crate::envelope::Envelope;
+use crate::messages::inbound::{Fee, Line, Submit, Tender};
+use crate::messages::{self, Message};
+use crate::money::{Currency, Minor};
+use crate::order::content::{self, AccrualRule, Content, Origin, Redemption};
+use crate::order::event::Event;
+use crate::order::state::Phase;
+use crate::reason::{Code, Reason};
+
+pub(super) fn submit(
+    order: &mut Deciding<'_>,
+    envelope: &Envelope,
+    submit: &Submit,
+) -> Result<Answer, Reason> {
+    if order.state.phase != Phase::Unborn {
+        return known(order, submit);
+    }
+    let parked = std::mem::take(&mut order.state.parked);
+    let content = freeze(order, envelope, submit);
+    let problem = validate(&content);
+    order.emit(Event::Submitted(Box::new(content)));
+    if let Some(problem) = problem {
+        reject(order, Reason::new(Code::Validation, problem));
+    }
+    for early in &parked {
+        unpark(order, early);
+    }
+    Ok(Answer::Later)
+}
+
+fn known(order: &Deciding<'_>, submit: &Submit) -> Result<Answer, Reason> {
+    if order.state.content().content_hash == submit.content_hash() {
+        return Ok(Answer::Later);
+    }
+    Err(Reason::new(
+        Code::IdempotencyConflict,
+        format!("order {} exists with other content; a changed order needs a new order_id", submit.order_id),
+    ))
+}
+
+pub(super) fn reject(order: &mut Deciding<'_>, reason: Reason) {
+    for hold in order.state.holds.clone() {
+        order.emit(Event::HoldResolved { hold });
+    }
+    let version = order.context.version;
+    order.emit(Event::Rejected { reason, version });
+}
+
+/// A message that came before its order is judged now, as if it had just come; a whole cancel wins over the submit.
+fn unpark(order: &mut Deciding<'_>, early: &Envelope) {
+    let Ok(addressed) = messages::decode(early) else { return };
+    let answer = match &addressed.message {
+        Message::Cancel(wish) => cancel::cancel(order, wish),
+        message => apply(order, early, message),
+    };
+    let answer = answer.unwrap_or_else(Answer::Rejected);
+    order.settled.insert((early.source().to_owned(), early.id()), answer);
+}
+
+fn freeze(order: &Deciding<'_>, envelope: &Envelope, submit: &Submit) -> Content {
+    let policies = order.context.policies;
+    let now = order.context.now;
+    let asked = envelope.headers.get("Commit-Deadline-Ms").and_then(|text| text.parse::<i64>().ok());
+    let patience =
+        asked.unwrap_or(policies.commit_deadline_ms).clamp(1, policies.commit_deadline_most_ms.max(1));
+    let redemption = submit.redemption.as_ref();
+    let redemption = Redemption {
+        points: redemption.map_or(0, |redeemed| redeemed.points.get()),
+        value_minor: redemption.map_or(0, |redeemed| redeemed.value_minor.get()),
+    };
+    let total_minor = submit.total_minor.get();
+    let customer = submit.customer.as_ref();
+    Content {
+        tenant: order.context.entity.tenant.clone(),
+        order_id: submit.order_id.clone(),
+        channel: submit.channel.as_str().into(),
+        currency: submit.currency.as_str().into(),
+        customer_id: customer.and_then(|known| known.customer_id.as_ref()).map(|id| id.as_str().into()),
+        member_id: customer.and_then(|known| known.member_id.as_ref()).map(|id| id.as_str().into()),
+        lines: submit.lines.iter().map(line).collect(),
+        fees: submit.fees.iter().map(fee).collect(),
+        total_minor,
+        redemption,
+        tenders: tenders(&submit.tenders, total_minor - redemption.value_minor),
+        ship_to: submit.ship_to.clone(),
+        accrual: submit.accrual.as_ref().map_or(
+            AccrualRule {
+                points: policies.accrual_points,
+                per_minor: policies.accrual_per_minor,
+                rule: None,
+            },
+            |rule| AccrualRule {
+                points: rule.points.get(),
+                per_minor: rule.per_minor.get(),
+                rule: rule.rule.as_ref().map(|name| name.as_str().into()),
+            },
+        ),
+        origin: Origin {
+            correlation_id: envelope
+                .headers
+                .get("ce-correlationid")
+                .map_or_else(|| envelope.id(), str::to_owned)
+                .into(),
+            traceparent: envelope.headers.get("traceparent").map(Into::into),
+            tracestate: envelope.headers.get("tracestate").map(Into::into),
+        },
+        content_hash: submit.content_hash(),
+        received_at: now,
+        commit_deadline: now.plus_ms(patience),
+    }
+}
+
+fn line(line: &Line) -> content::Line {
+    content::Line {
+        line: line.line.get(),
+        sku: line.sku.as_str().into(),
+        quantity: line.quantity.get(),
+        net_minor: line.net_minor.get(),
+        tax_minor: line.tax_minor.get(),
+    }
+}
+
+fn fee(fee: &Fee) -> content::Fee {
+    content::Fee {
+        fee: fee.fee.as_str().into(),
+        net_minor: fee.net_minor.get(),
+        tax_minor: fee.tax_minor.get(),
+    }
+}
+
+/// The last tender pays what the others leave.
+fn tenders(tenders: &[Tender], cash_due: Minor) -> Vec<content::Tender> {
+    let mut left = cash_due;
+    tenders
+        .iter()
+        .enumerate()
+        .map(|(index, tender)| {
+            let is_last = index + 1 == tenders.len();
+            let given = tender.amount_minor.map_or(0, messages::leaf::Minor::get);
+            let amount_minor = if is_last { left } else { given };
+            left = left.saturating_sub(amount_minor);
+            content::Tender {
+                tender: tender.tender.as_str().into(),
+                gateway: tender.gateway.as_str().into(),
+                token: tender.token.as_str().into(),
+                amount_minor,
+            }
+        })
+        .collect()
+}
+
+/// What has the shape but makes no sense: the first thing that is wrong, in words.
+fn validate(content: &Content) -> Option<String> {
+    if let Err(unknown) = Currency::new(&content.currency) {
+        return Some(unknown.to_string());
+    }
+    let rows = content.lines.iter().map(|line| (line.net_minor, line.tax_minor));
+    let rows = rows.chain(content.fees.iter().map(|fee| (fee.net_minor, fee.tax_minor)));
+    let sum = rows.map(|(net, tax)| i128::from(net) + i128::from(tax)).sum::<i128>();
+    if sum != i128::from(content.total_minor) {
+        return Some(format!("total_minor is {}, but lines and fees add up to {sum}", content.total_minor));
+    }
+    let mut numbers: Vec<u32> = content.lines.iter().map(|line| line.line).collect();
+    numbers.sort_unstable();
+    if let Some([twice, ..]) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Some(format!("line number {twice} stands twice; number each line once"));
+    }
+    validate_redemption(content).or_else(|| validate_tenders(content))
+}
+
+fn validate_redemption(content: &Content) -> Option<String> {
+    let Redemption { points, value_minor } = content.redemption;
+    if value_minor > content.total_minor {
+        return Some(format!(
+            "redemption.value_minor is {value_minor}, more than total_minor {}",
+            content.total_minor
+        ));
+    }
+    if (points == 0) != (value_minor == 0) {
+        return Some(format!("redemption of {points} points for {value_minor}: give both or neither"));
+    }
+    if points > 0 && content.member_id.is_none() {
+        return Some("a redemption needs customer.member_id".to_owned());
+    }
+    None
+}
+
+fn validate_tenders(content: &Content) -> Option<String> {
+    for (index, tender) in content.tenders.iter().enumerate() {
+        if content.tenders[..index].iter().any(|other| other.tender == tender.tender) {
+            return Some(format!("tender {:?} stands twice; name each tender once", tender.tender));
+        }
+        if tender.amount_minor < 0 {
+            return Some(format!("tenders ask for more than the {} that is due", content.cash_due()));
+        }
+        if tender.amount_minor == 0 && index + 1 < content.tenders.len() {
+            return Some(format!(
+                "tender {:?} needs amount_minor above 0; only the last may leave it out",
+                tender.tender
+            ));
+        }
+    }
+    if content.tenders.is_empty() && content.cash_due() > 0 {
+        return Some(format!("{} is due, but there is no tender", content.cash_due()));
+    }
+    None
+}

@@ -1,0 +1,56 @@
+//! Deadlines: all are data in the state, so that a restart re-arms them.
+
+use super::deciding::{Deciding, Exposure};
+use crate::decider::EffectState;
+use crate::order::State;
+use crate::order::event::{Event, ExceptionKind};
+use crate::order::state::Phase;
+use crate::reason::DeadReason;
+use crate::time::Timestamp;
+
+/// When a timer must come next.
+pub(in crate::order) fn next_deadline(state: &State) -> Option<Timestamp> {
+    let effects = state.effects.iter().filter_map(|effect| effect.deadline);
+    effects.chain(state.parked_until).chain(commit_deadline(state)).min()
+}
+
+/// The commit deadline, while it can still change anything: once held, only an answer can.
+fn commit_deadline(state: &State) -> Option<Timestamp> {
+    let is_open = state.phase == Phase::Reserving && state.holds.is_empty();
+    is_open.then(|| state.content().commit_deadline)
+}
+
+/// Whatever is due now. The commit deadline itself is judged by `advance`, after this timer's other events.
+pub(super) fn due(order: &mut Deciding<'_>) {
+    let now = order.context.now;
+    if order.state.parked_until.is_some_and(|until| until <= now) {
+        order.dead.extend(order.state.parked.iter().cloned().map(|early| (early, DeadReason::UnknownEntity)));
+        order.emit(Event::ParkedExpired);
+    }
+    if commit_deadline(&order.state).is_some_and(|deadline| deadline <= now) {
+        super::advance::commit_deadline(order);
+    }
+    let due =
+        order.state.effects.iter().filter(|effect| effect.deadline.is_some_and(|deadline| deadline <= now));
+    for (id, since) in due.map(|effect| (effect.id.clone(), effect.intended_at)).collect::<Vec<_>>() {
+        re_send(order, &id, since);
+    }
+}
+
+fn re_send(order: &mut Deciding<'_>, effect: &str, since: Timestamp) {
+    // The commit deadline may have removed it in this very decision.
+    let Some(open) = order.state.effect(effect) else { return };
+    let window = order.context.policies.resend(open.kind.participant()).resend_window_ms();
+    if order.context.now.ms_since(since) < window {
+        order.send_again(effect);
+        return;
+    }
+    let cause = format!(
+        "{}: no answer for {} s, the participant may forget the key",
+        open.kind.name(),
+        window / 1000
+    );
+    debug_assert_ne!(open.state, EffectState::Waiting, "a waiting effect has no deadline");
+    order.emit(Event::EffectExhausted { effect: effect.into() });
+    order.exception(ExceptionKind::NoAnswer, cause, Exposure::NONE, Some(effect));
+}

@@ -1,0 +1,223 @@
+//! Open commands: what the order has asked of a participant and not yet heard about.
+//!
+//! The identity of an effect is `{tenant}:{order}:{kind}:{ordinal}`; its idempotency key is frozen with it, so every
+//! re-send carries the same key. The outstanding effects are the state: there is no outbox beside them.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::decider::{EffectState, Participant};
+use crate::money::{Minor, Points};
+use crate::time::Timestamp;
+
+/// Units of one line, by its index in the submit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Units {
+    /// Index of the line.
+    pub line: u16,
+    /// How many units.
+    pub quantity: u32,
+}
+
+/// Units of one allocation that are given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Giveback {
+    /// The reference that the allocation gave.
+    pub allocation_ref: Box<str>,
+    /// Index of the line.
+    pub line: u16,
+    /// How many units.
+    pub quantity: u32,
+}
+
+/// What is commanded. Amounts are fixed here, so that every re-send says the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// `loyalty.reserve`: all points of the redemption.
+    ReservePoints,
+    /// `loyalty.finalize`: the points of a departure.
+    FinalizePoints {
+        /** Points. */
+        points: Points,
+        /** Their value. */
+        value_minor: Minor,
+        /** Which departure. */
+        departure: u16,
+    },
+    /// `loyalty.release`: points that are not needed.
+    ReleasePoints {
+        /** Points. */
+        points: Points,
+        /** Their value. */
+        value_minor: Minor,
+    },
+    /// `loyalty.accrue`: earned points, as the difference to what was posted.
+    Accrue {
+        /** Difference. */
+        points_delta: Points,
+        /** Sum after it. */
+        target_points: Points,
+        /** Cumulative basis. */
+        basis_minor: Minor,
+    },
+    /// `payment.authorize`: the whole amount of a tender.
+    Authorize {
+        /** Index of the tender. */
+        tender: u16,
+    },
+    /// `payment.capture`: what a tender pays of a departure.
+    Capture {
+        /** Index of the tender. */
+        tender: u16,
+        /** Amount. */
+        amount_minor: Minor,
+        /** Which departure. */
+        departure: u16,
+    },
+    /// `payment.void`: what is open and not needed.
+    Void {
+        /** Index of the tender. */
+        tender: u16,
+        /** Amount. */
+        amount_minor: Minor,
+    },
+    /// `allocation.allocate`: units that wait for a node.
+    Allocate {
+        /** Which units. */
+        lines: Vec<Units>,
+    },
+    /// `allocation.release`: allocated units that are given back.
+    ReleaseAllocation {
+        /** Which units of which allocations. */
+        releases: Vec<Giveback>,
+    },
+    /// `fulfillment.release`: a shipment goes to its node.
+    ReleaseShipment {
+        /** Index of the shipment. */
+        shipment: u16,
+    },
+    /// `fulfillment.cancel`: a node is asked to give units back.
+    CancelShipment {
+        /** Index of the shipment. */
+        shipment: u16,
+        /** Which units. */
+        lines: Vec<Units>,
+    },
+    /// `erp.post`: a document.
+    Post {
+        /** Index of the document. */
+        document: u16,
+    },
+}
+
+/// How many kinds there are: the length of the ordinal counters.
+pub const KINDS: usize = 12;
+
+impl Kind {
+    /// `<participant>.<command>`, the middle of an effect id.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ReservePoints => "loyalty.reserve",
+            Self::FinalizePoints { .. } => "loyalty.finalize",
+            Self::ReleasePoints { .. } => "loyalty.release",
+            Self::Accrue { .. } => "loyalty.accrue",
+            Self::Authorize { .. } => "payment.authorize",
+            Self::Capture { .. } => "payment.capture",
+            Self::Void { .. } => "payment.void",
+            Self::Allocate { .. } => "allocation.allocate",
+            Self::ReleaseAllocation { .. } => "allocation.release",
+            Self::ReleaseShipment { .. } => "fulfillment.release",
+            Self::CancelShipment { .. } => "fulfillment.cancel",
+            Self::Post { .. } => "erp.post",
+        }
+    }
+
+    /// Who must answer.
+    pub const fn participant(&self) -> Participant {
+        match self {
+            Self::ReservePoints
+            | Self::FinalizePoints { .. }
+            | Self::ReleasePoints { .. }
+            | Self::Accrue { .. } => Participant::Loyalty,
+            Self::Authorize { .. } | Self::Capture { .. } | Self::Void { .. } => Participant::Payment,
+            Self::Allocate { .. } | Self::ReleaseAllocation { .. } => Participant::Allocation,
+            Self::ReleaseShipment { .. } | Self::CancelShipment { .. } => Participant::Fulfillment,
+            Self::Post { .. } => Participant::Erp,
+        }
+    }
+
+    /// Its place in the ordinal counters.
+    pub const fn index(&self) -> usize {
+        match self {
+            Self::ReservePoints => 0,
+            Self::FinalizePoints { .. } => 1,
+            Self::ReleasePoints { .. } => 2,
+            Self::Accrue { .. } => 3,
+            Self::Authorize { .. } => 4,
+            Self::Capture { .. } => 5,
+            Self::Void { .. } => 6,
+            Self::Allocate { .. } => 7,
+            Self::ReleaseAllocation { .. } => 8,
+            Self::ReleaseShipment { .. } => 9,
+            Self::CancelShipment { .. } => 10,
+            Self::Post { .. } => 11,
+        }
+    }
+
+    /// The command's name token, `authorize` for example.
+    pub fn command(&self) -> &'static str {
+        self.name().split_once('.').map_or(self.name(), |(_, command)| command)
+    }
+}
+
+/// An open command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// `{tenant}:{order}:{kind}:{ordinal}`.
+    pub id: Box<str>,
+    /// What is commanded.
+    pub kind: Kind,
+    /// Counts definitive negative answers after which it was asked anew; 1 at first.
+    pub epoch: u32,
+    /// How far it is.
+    pub state: EffectState,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// When it was decided.
+    pub intended_at: Timestamp,
+    /// When it is sent again; none while it waits, or once re-sending has stopped.
+    pub deadline: Option<Timestamp>,
+}
+
+/// `{tenant}:{order}:{kind}:{ordinal}`.
+pub fn effect_id(tenant: &str, order_id: &str, kind: &Kind, ordinal: u32) -> Box<str> {
+    format!("{tenant}:{order_id}:{}:{ordinal}", kind.name()).into_boxed_str()
+}
+
+/// The first 128 bits of SHA-256 over effect id and epoch, in hex.
+pub fn idempotency_key(effect_id: &str, epoch: u32) -> String {
+    let digest =
+        Sha256::new().chain_update(effect_id).chain_update(":").chain_update(epoch.to_string()).finalize();
+    digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, effect_id, idempotency_key};
+
+    #[test]
+    fn the_key_is_frozen_with_effect_and_epoch() {
+        // invariant: effect-key-never-changes-while-unknown
+        let id = effect_id("main", "o-1", &Kind::Authorize { tender: 0 }, 1);
+        assert_eq!(&*id, "main:o-1:payment.authorize:1");
+        assert_eq!(idempotency_key(&id, 1), idempotency_key(&id, 1));
+        assert_ne!(idempotency_key(&id, 1), idempotency_key(&id, 2));
+        assert_eq!(idempotency_key(&id, 1).len(), 32);
+    }
+}

@@ -1,0 +1,404 @@
+//! What can happen to an order, as it is recorded. Persisted: names and meaning stay, see the golden files.
+
+use serde::{Deserialize, Serialize};
+
+use super::content::Content;
+use super::effect::{Giveback, Kind, Units};
+use super::status::Status;
+use crate::envelope::Envelope;
+use crate::money::{Minor, Points, Span};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// An allocation row as answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllocatedUnits {
+    /// The reference that the allocation gave.
+    pub allocation_ref: Box<str>,
+    /// Index of the line.
+    pub line: u16,
+    /// How many units.
+    pub quantity: u32,
+    /// Where they are.
+    pub node: Box<str>,
+}
+
+/// Units that left, by where they stood before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepartedUnits {
+    /// Index of the line.
+    pub line: u16,
+    /// Of the units released to the shipment that the fact names.
+    pub released: u32,
+    /// Of units that were not allocated yet: the coming allocation counts as used.
+    pub pending: u32,
+}
+
+/// One departure, as the node told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// The shipment that the fact names.
+    pub shipment_id: Box<str>,
+    /// Index of that shipment, if it is one of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment: Option<u16>,
+    /// What tells this departure from others of the shipment: the parcel id, else the `ce-id`.
+    pub mark: Box<str>,
+    /// The parcel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parcel_id: Option<Box<str>>,
+    /// Where it left from.
+    pub node: Box<str>,
+    /// Who carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<Box<str>>,
+    /// How it can be followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<Box<str>>,
+    /// What left.
+    pub units: Vec<DepartedUnits>,
+}
+
+/// Units that will not leave, by where they stood before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelledFrom {
+    /// They waited for an allocation.
+    Pending,
+    /// They were with the node of this shipment, and it gave them back.
+    Shipment(u16),
+}
+
+/// Why units will not leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelCause {
+    /// Somebody asked for it.
+    Customer,
+    /// No node has them.
+    OutOfStock,
+}
+
+/// Units of one departure that were delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveredParcel {
+    /// Index of the departure.
+    pub departure: u16,
+    /// What was delivered of it.
+    pub units: Vec<Units>,
+}
+
+/// Why a document exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentKind {
+    /// The order as committed.
+    Book,
+    /// Units taken away, others stay.
+    Amend,
+    /// The last units taken away, none ever left.
+    Cancel,
+    /// Units that left.
+    Ship,
+    /// What is charged for them.
+    Invoice,
+    /// What was captured.
+    Receipt,
+}
+
+/// How many kinds of document there are.
+pub const DOCUMENT_KINDS: usize = 6;
+
+impl DocumentKind {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Book => "book",
+            Self::Amend => "amend",
+            Self::Cancel => "cancel",
+            Self::Ship => "ship",
+            Self::Invoice => "invoice",
+            Self::Receipt => "receipt",
+        }
+    }
+}
+
+/// A document that is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentDue {
+    /// Its kind.
+    pub kind: DocumentKind,
+    /// The units and fees that it names.
+    pub spans: Vec<Span>,
+    /// Indexes of the documents that must be posted before it.
+    pub depends_on: Vec<u16>,
+    /// What tenders paid: (index of the tender, amount, settlement reference).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenders: Vec<(u16, Minor, Option<Box<str>>)>,
+    /// What points paid, in minor units.
+    #[serde(default)]
+    pub points_value_minor: Minor,
+    /// The shipment that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipment_id: Option<Box<str>>,
+}
+
+/// What an exception is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExceptionKind {
+    /// A participant answered another amount than asked.
+    AmountDiffers,
+    /// A participant refused what has no other way yet.
+    EffectRefused,
+    /// More units left than the order has.
+    DepartedTooMuch,
+    /// Units left of an order that is not committed.
+    DepartedUncommitted,
+    /// An answer fits several open effects.
+    AmbiguousAnswer,
+    /// No answer for as long as the participant remembers the key.
+    NoAnswer,
+    /// A value that this version does not know.
+    UnknownValue,
+}
+
+impl ExceptionKind {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AmountDiffers => "amount_differs",
+            Self::EffectRefused => "effect_refused",
+            Self::DepartedTooMuch => "departed_too_much",
+            Self::DepartedUncommitted => "departed_uncommitted",
+            Self::AmbiguousAnswer => "ambiguous_answer",
+            Self::NoAnswer => "no_answer",
+            Self::UnknownValue => "unknown_value",
+        }
+    }
+}
+
+/// Something a person must look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exception {
+    /// From 1, in the order they were opened.
+    pub id: u32,
+    /// What it is about.
+    pub kind: ExceptionKind,
+    /// In words: what came, what was expected.
+    pub cause: Box<str>,
+    /// Money at risk, in minor units.
+    pub exposure_minor: Minor,
+    /// Points at risk.
+    pub exposure_points: Points,
+    /// The effect that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect_id: Option<Box<str>>,
+}
+
+/// Why an order stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldType {
+    /// The commit deadline passed while the outcome of an effect is unknown.
+    UnknownOutcome,
+}
+
+impl HoldType {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownOutcome => "unknown_outcome",
+        }
+    }
+}
+
+/// What happened. `effect` names the effect that was answered, by its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "the fields repeat the words of the contract; each variant says what they mean together"
+)]
+pub enum Event {
+    /// A message came before its order; it waits.
+    Parked {
+        envelope: Box<Envelope>,
+        until: Timestamp,
+    },
+    /// Nobody came for the parked messages: they are dead letters.
+    ParkedExpired,
+    /// The order came to be.
+    Submitted(Box<Content>),
+    /// It may never commit.
+    Rejected {
+        reason: Reason,
+        version: u64,
+    },
+    /// A command was decided; `deadline` none = it waits for its participant.
+    EffectIntended {
+        kind: Kind,
+        at: Timestamp,
+        deadline: Option<Timestamp>,
+    },
+    /// A command goes out: for the first time, or again.
+    EffectSent {
+        effect: Box<str>,
+        deadline: Timestamp,
+    },
+    /// The participant said "not applied, try again".
+    EffectRetrying {
+        effect: Box<str>,
+        deadline: Timestamp,
+    },
+    /// It was never applied and is no longer wanted.
+    EffectSuperseded {
+        effect: Box<str>,
+    },
+    /// Re-sending has stopped: the participant may have forgotten the key.
+    EffectExhausted {
+        effect: Box<str>,
+    },
+    /// A definitive refusal that has no rule of its own.
+    EffectRefused {
+        effect: Box<str>,
+        code: Box<str>,
+    },
+    PointsReserved {
+        effect: Box<str>,
+        points: Points,
+        reservation_ref: Box<str>,
+    },
+    PointsRefused {
+        effect: Box<str>,
+    },
+    PointsFinalized {
+        effect: Box<str>,
+        points: Points,
+    },
+    PointsReleased {
+        effect: Box<str>,
+        points: Points,
+    },
+    Accrued {
+        effect: Box<str>,
+        points_delta: Points,
+        target_points: Points,
+    },
+    Authorized {
+        effect: Box<str>,
+        tender: u16,
+        amount_minor: Minor,
+        authorization_ref: Box<str>,
+    },
+    Declined {
+        effect: Box<str>,
+        tender: u16,
+        amount_minor: Minor,
+    },
+    Captured {
+        effect: Box<str>,
+        tender: u16,
+        amount_minor: Minor,
+        settlement_ref: Box<str>,
+    },
+    CaptureDeclined {
+        effect: Box<str>,
+        tender: u16,
+        amount_minor: Minor,
+        code: Box<str>,
+    },
+    Voided {
+        effect: Box<str>,
+        tender: u16,
+        amount_minor: Minor,
+    },
+    /// All prerequisites hold: the order is an obligation.
+    Committed {
+        version: u64,
+    },
+    /// Units that shall not leave, asked for before the commit; applied with it.
+    CancelNoted {
+        lines: Vec<Units>,
+    },
+    /// The whole order shall not leave.
+    CancelWished {
+        reason: Box<str>,
+    },
+    Allocated {
+        effect: Box<str>,
+        allocations: Vec<AllocatedUnits>,
+    },
+    AllocationRefused {
+        effect: Box<str>,
+        lines: Vec<Units>,
+        code: Box<str>,
+    },
+    /// Allocated units are ours no more.
+    AllocationReleased {
+        effect: Box<str>,
+        releases: Vec<Giveback>,
+    },
+    /// Units go to a node under a new shipment.
+    ShipmentPlanned {
+        node: Box<str>,
+        units: Vec<AllocatedUnits>,
+    },
+    ShipmentAccepted {
+        effect: Box<str>,
+        shipment: u16,
+    },
+    ShipmentCancelled {
+        effect: Box<str>,
+        shipment: u16,
+        lines: Vec<Units>,
+    },
+    ShipmentCancelRejected {
+        effect: Box<str>,
+        shipment: u16,
+    },
+    Departed(Box<Departure>),
+    Delivered {
+        shipment_id: Box<str>,
+        parcel_id: Option<Box<str>>,
+        parcels: Vec<DeliveredParcel>,
+    },
+    /// A delivery came before its departure; it is applied with it. No lines = all of it.
+    DeliveryNoted {
+        shipment_id: Box<str>,
+        parcel_id: Option<Box<str>>,
+        lines: Vec<Units>,
+    },
+    /// Units will not leave.
+    UnitsCancelled {
+        from: CancelledFrom,
+        cause: CancelCause,
+        lines: Vec<Units>,
+    },
+    DocumentDue(Box<DocumentDue>),
+    DocumentPosted {
+        effect: Box<str>,
+        document: u16,
+        document_no: Box<str>,
+    },
+    DocumentRejected {
+        effect: Box<str>,
+        document: u16,
+        code: Box<str>,
+    },
+    Fulfilling,
+    Cancelling,
+    Cancelled {
+        reason: Reason,
+    },
+    Completed,
+    HoldPlaced {
+        hold: HoldType,
+    },
+    HoldResolved {
+        hold: HoldType,
+    },
+    ExceptionOpened(Box<Exception>),
+    /// A derived status changed; all of them as they are now.
+    StatusChanged(Status),
+}

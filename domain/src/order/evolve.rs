@@ -1,0 +1,395 @@
+//! How each event changes the state. Total and free of judgement: whatever was recorded can be replayed.
+
+use std::sync::Arc;
+
+use super::content::Content;
+use super::effect::{Effect, Kind, Units, effect_id};
+use super::event::{
+    AllocatedUnits, CancelCause, CancelledFrom, DeliveredParcel, Departure, DocumentDue, Event,
+};
+use super::state::{
+    Document, DocumentState, EarlyDelivery, Frozen, LineUnits, Parcel, Phase, Shipment, ShipmentRow, State,
+    TenderLedger,
+};
+use crate::decider::EffectState;
+use crate::money::Minor;
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// Absorbs one event.
+pub(super) fn evolve(state: &mut State, event: &Event) {
+    match event {
+        Event::Parked { envelope, until } => {
+            state.parked.push((**envelope).clone());
+            state.parked_until = Some(*until);
+        }
+        Event::ParkedExpired => unpark(state),
+        Event::Submitted(content) => submitted(state, content),
+        Event::Rejected { reason, version } => rejected(state, reason, *version),
+        Event::Committed { version } => {
+            state.phase = Phase::Committed;
+            state.outcome = Some((*version, None));
+        }
+        Event::CancelNoted { lines } => {
+            each(lines, |units| state.lines[index(units)].noted += units.quantity);
+        }
+        Event::CancelWished { reason } => state.cancel_reason = Some(reason.clone()),
+        Event::Fulfilling => {
+            state.phase = Phase::Fulfilling;
+            state.cancel_reason = None;
+        }
+        Event::Cancelling => state.phase = Phase::Cancelling,
+        Event::Cancelled { reason } => {
+            state.phase = Phase::Cancelled;
+            state.cancelled_reason = Some(reason.clone());
+        }
+        Event::Completed => state.phase = Phase::Completed,
+        Event::HoldPlaced { hold } => state.holds.push(*hold),
+        Event::HoldResolved { hold } => state.holds.retain(|placed| placed != hold),
+        Event::ExceptionOpened(exception) => state.exceptions.push((**exception).clone()),
+        Event::StatusChanged(status) => state.status = *status,
+        Event::EffectIntended { kind, at, deadline } => intended(state, kind, *at, *deadline),
+        Event::EffectSent { .. }
+        | Event::EffectRetrying { .. }
+        | Event::EffectSuperseded { .. }
+        | Event::EffectExhausted { .. }
+        | Event::EffectRefused { .. } => evolve_effect(state, event),
+        Event::PointsReserved { .. }
+        | Event::PointsRefused { .. }
+        | Event::PointsFinalized { .. }
+        | Event::PointsReleased { .. }
+        | Event::Accrued { .. } => evolve_points(state, event),
+        Event::Authorized { .. }
+        | Event::Declined { .. }
+        | Event::Captured { .. }
+        | Event::CaptureDeclined { .. }
+        | Event::Voided { .. } => evolve_money(state, event),
+        Event::Allocated { .. }
+        | Event::AllocationRefused { .. }
+        | Event::AllocationReleased { .. }
+        | Event::ShipmentPlanned { .. }
+        | Event::ShipmentAccepted { .. }
+        | Event::ShipmentCancelled { .. }
+        | Event::ShipmentCancelRejected { .. }
+        | Event::Departed(_)
+        | Event::Delivered { .. }
+        | Event::DeliveryNoted { .. }
+        | Event::UnitsCancelled { .. } => evolve_goods(state, event),
+        Event::DocumentDue(_) | Event::DocumentPosted { .. } | Event::DocumentRejected { .. } => {
+            evolve_documents(state, event);
+        }
+    }
+}
+
+fn submitted(state: &mut State, content: &Content) {
+    unpark(state);
+    state.phase = Phase::Received;
+    state.lines = content
+        .lines
+        .iter()
+        .map(|line| LineUnits { pending: line.quantity, ..LineUnits::default() })
+        .collect();
+    state.tenders = vec![TenderLedger::default(); content.tenders.len()];
+    state.content = Some(Arc::new(Frozen { cells: content.cells(), content: content.clone() }));
+}
+
+fn rejected(state: &mut State, reason: &Reason, version: u64) {
+    state.phase = Phase::Rejected;
+    state.outcome = Some((version, Some(reason.clone())));
+}
+
+fn unpark(state: &mut State) {
+    state.parked = Vec::new();
+    state.parked_until = None;
+}
+
+fn intended(state: &mut State, kind: &Kind, at: Timestamp, deadline: Option<Timestamp>) {
+    if state.phase == Phase::Received {
+        state.phase = Phase::Reserving;
+    }
+    match kind {
+        Kind::FinalizePoints { points, .. } => state.redemption.finalizing += points,
+        Kind::ReleasePoints { points, value_minor } => {
+            state.redemption.releasing += points;
+            state.redemption.released_value += value_minor;
+        }
+        Kind::Accrue { points_delta, .. } => state.accrual.posting = *points_delta,
+        Kind::Capture { tender, amount_minor, .. } => {
+            state.tenders[usize::from(*tender)].capturing += amount_minor;
+        }
+        Kind::Void { tender, amount_minor } => state.tenders[usize::from(*tender)].releasing += amount_minor,
+        Kind::Post { document } => state.documents[usize::from(*document)].state = DocumentState::Posting,
+        Kind::ReservePoints
+        | Kind::Authorize { .. }
+        | Kind::Allocate { .. }
+        | Kind::ReleaseAllocation { .. }
+        | Kind::ReleaseShipment { .. }
+        | Kind::CancelShipment { .. } => {}
+    }
+    let ordinal = &mut state.ordinals[kind.index()];
+    *ordinal += 1;
+    let ordinal = *ordinal;
+    let content = state.content();
+    let id = effect_id(content.tenant.as_str(), content.order_id.as_str(), kind, ordinal);
+    let (effect_state, attempts) =
+        if deadline.is_some() { (EffectState::Sent, 1) } else { (EffectState::Waiting, 0) };
+    state.effects.push(Effect {
+        id,
+        kind: kind.clone(),
+        epoch: 1,
+        state: effect_state,
+        attempts,
+        intended_at: at,
+        deadline,
+    });
+}
+
+fn evolve_effect(state: &mut State, event: &Event) {
+    match event {
+        Event::EffectSent { effect, deadline } => change(state, effect, |open| {
+            open.state = EffectState::Sent;
+            open.attempts += 1;
+            open.deadline = Some(*deadline);
+        }),
+        Event::EffectRetrying { effect, deadline } => change(state, effect, |open| {
+            open.state = EffectState::Retrying;
+            open.deadline = Some(*deadline);
+        }),
+        Event::EffectExhausted { effect } => change(state, effect, |open| open.deadline = None),
+        Event::EffectSuperseded { effect } | Event::EffectRefused { effect, .. } => {
+            drop(settle(state, effect));
+        }
+        _ => {}
+    }
+}
+
+fn evolve_points(state: &mut State, event: &Event) {
+    match event {
+        Event::PointsReserved { effect, points, reservation_ref } => {
+            settle(state, effect);
+            state.redemption.reserved += points;
+            state.redemption.reservation_ref = Some(reservation_ref.clone());
+        }
+        Event::PointsRefused { effect } => {
+            settle(state, effect);
+            state.redemption.refused = true;
+        }
+        Event::PointsFinalized { effect, points } => {
+            if let Some(Kind::FinalizePoints { points: asked, .. }) = settle(state, effect) {
+                state.redemption.finalizing -= asked;
+            }
+            state.redemption.finalized += points;
+        }
+        Event::PointsReleased { effect, points } => {
+            if let Some(Kind::ReleasePoints { points: asked, .. }) = settle(state, effect) {
+                state.redemption.releasing -= asked;
+            }
+            state.redemption.released += points;
+        }
+        Event::Accrued { effect, points_delta, .. } => {
+            settle(state, effect);
+            state.accrual.posting = 0;
+            state.accrual.posted += points_delta;
+        }
+        _ => {}
+    }
+}
+
+fn evolve_money(state: &mut State, event: &Event) {
+    match event {
+        Event::Authorized { effect, tender, amount_minor, authorization_ref } => {
+            settle(state, effect);
+            let ledger = &mut state.tenders[usize::from(*tender)];
+            ledger.authorized += amount_minor;
+            ledger.authorization_ref = Some(authorization_ref.clone());
+        }
+        Event::Declined { effect, tender, .. } => {
+            settle(state, effect);
+            state.tenders[usize::from(*tender)].declined = true;
+        }
+        Event::Captured { effect, tender, amount_minor, .. } => {
+            let asked = settled_amount(state, effect);
+            let ledger = &mut state.tenders[usize::from(*tender)];
+            ledger.capturing -= asked;
+            ledger.captured += amount_minor;
+        }
+        Event::CaptureDeclined { effect, tender, .. } => {
+            let asked = settled_amount(state, effect);
+            state.tenders[usize::from(*tender)].capturing -= asked;
+        }
+        Event::Voided { effect, tender, amount_minor } => {
+            let asked = settled_amount(state, effect);
+            let ledger = &mut state.tenders[usize::from(*tender)];
+            ledger.releasing -= asked;
+            ledger.released += amount_minor;
+        }
+        _ => {}
+    }
+}
+
+/// Closes a capture or a void and gives the amount that it asked for.
+fn settled_amount(state: &mut State, effect: &str) -> Minor {
+    match settle(state, effect) {
+        Some(Kind::Capture { amount_minor, .. } | Kind::Void { amount_minor, .. }) => amount_minor,
+        _ => 0,
+    }
+}
+
+fn evolve_goods(state: &mut State, event: &Event) {
+    match event {
+        Event::Allocated { effect, allocations } => {
+            settle(state, effect);
+            for row in allocations {
+                let line = &mut state.lines[usize::from(row.line)];
+                line.ahead -= line.ahead.min(row.quantity);
+            }
+        }
+        Event::AllocationRefused { effect, .. }
+        | Event::AllocationReleased { effect, .. }
+        | Event::ShipmentCancelled { effect, .. }
+        | Event::ShipmentCancelRejected { effect, .. } => {
+            settle(state, effect);
+        }
+        Event::ShipmentPlanned { node, units } => planned(state, node, units),
+        Event::ShipmentAccepted { effect, shipment } => {
+            settle(state, effect);
+            state.shipments[usize::from(*shipment)].accepted = true;
+        }
+        Event::Departed(departure) => departed(state, departure),
+        Event::Delivered { shipment_id, parcel_id, parcels } => {
+            state.early_deliveries.retain(|early| !early.is_of(shipment_id, parcel_id.as_deref()));
+            for parcel in parcels {
+                delivered(state, parcel);
+            }
+        }
+        Event::DeliveryNoted { shipment_id, parcel_id, lines } => {
+            state.early_deliveries.push(EarlyDelivery {
+                shipment_id: shipment_id.clone(),
+                parcel_id: parcel_id.clone(),
+                lines: lines.clone(),
+            });
+        }
+        Event::UnitsCancelled { from, cause, lines } => {
+            state.stock_refused |= *cause == CancelCause::OutOfStock;
+            each(lines, |units| cancelled(state, *from, units));
+        }
+        _ => {}
+    }
+}
+
+fn planned(state: &mut State, node: &str, units: &[AllocatedUnits]) {
+    let rows = units.iter().map(|row| ShipmentRow {
+        allocation_ref: row.allocation_ref.clone(),
+        line: row.line,
+        quantity: row.quantity,
+        departed: 0,
+        cancelled: 0,
+    });
+    let shipment = Shipment { node: node.into(), rows: rows.collect(), accepted: false };
+    for row in units {
+        let line = &mut state.lines[usize::from(row.line)];
+        line.pending -= row.quantity;
+        line.released += row.quantity;
+    }
+    state.shipments.push(shipment);
+}
+
+/// A departure implies that the node had accepted.
+fn departed(state: &mut State, departure: &Departure) {
+    for units in &departure.units {
+        let line = &mut state.lines[usize::from(units.line)];
+        line.released -= units.released;
+        line.pending -= units.pending;
+        line.ahead += units.pending;
+        line.shipped += units.released + units.pending;
+    }
+    if let Some(index) = departure.shipment {
+        let shipment = &mut state.shipments[usize::from(index)];
+        shipment.accepted = true;
+        for units in &departure.units {
+            take_rows(shipment, units.line, units.released, |row, taken| row.departed += taken);
+        }
+        state.effects.retain(|effect| effect.kind != Kind::ReleaseShipment { shipment: index });
+    }
+    let delivered = vec![0; departure.units.len()];
+    state.departures.push(Parcel { departure: departure.clone(), delivered });
+}
+
+fn delivered(state: &mut State, parcel: &DeliveredParcel) {
+    for units in &parcel.units {
+        let line = &mut state.lines[index(*units)];
+        line.shipped -= units.quantity;
+        line.delivered += units.quantity;
+        let known = &mut state.departures[usize::from(parcel.departure)];
+        if let Some(at) = known.departure.units.iter().position(|left| left.line == units.line) {
+            known.delivered[at] += units.quantity;
+        }
+    }
+}
+
+fn cancelled(state: &mut State, from: CancelledFrom, units: Units) {
+    let line = &mut state.lines[index(units)];
+    line.cancelled += units.quantity;
+    match from {
+        CancelledFrom::Pending => line.pending -= units.quantity,
+        CancelledFrom::Shipment(shipment) => {
+            line.released -= units.quantity;
+            let shipment = &mut state.shipments[usize::from(shipment)];
+            take_rows(shipment, units.line, units.quantity, |row, taken| row.cancelled += taken);
+        }
+    }
+}
+
+/// Takes units of a line from the rows of a shipment, first rows first.
+fn take_rows(
+    shipment: &mut Shipment,
+    line: u16,
+    mut quantity: u32,
+    mut take: impl FnMut(&mut ShipmentRow, u32),
+) {
+    for row in shipment.rows.iter_mut().filter(|row| row.line == line) {
+        let taken = quantity.min(row.open());
+        take(row, taken);
+        quantity -= taken;
+    }
+}
+
+fn evolve_documents(state: &mut State, event: &Event) {
+    match event {
+        Event::DocumentDue(due) => document_due(state, due),
+        Event::DocumentPosted { effect, document, document_no } => {
+            settle(state, effect);
+            state.documents[usize::from(*document)].state = DocumentState::Posted(document_no.clone());
+        }
+        Event::DocumentRejected { effect, document, code } => {
+            settle(state, effect);
+            state.documents[usize::from(*document)].state = DocumentState::Rejected(code.clone());
+        }
+        _ => {}
+    }
+}
+
+fn document_due(state: &mut State, due: &DocumentDue) {
+    let ordinal = &mut state.document_ordinals[due.kind as usize];
+    *ordinal += 1;
+    state.documents.push(Document { due: due.clone(), ordinal: *ordinal, state: DocumentState::Queued });
+}
+
+fn settle(state: &mut State, effect: &str) -> Option<Kind> {
+    let at = state.effects.iter().position(|open| *open.id == *effect)?;
+    Some(state.effects.remove(at).kind)
+}
+
+fn change(state: &mut State, effect: &str, change: impl FnOnce(&mut Effect)) {
+    if let Some(open) = state.effects.iter_mut().find(|open| *open.id == *effect) {
+        change(open);
+    }
+}
+
+fn each(lines: &[Units], act: impl FnMut(Units)) {
+    lines.iter().copied().for_each(act);
+}
+
+fn index(units: Units) -> usize {
+    usize::from(units.line)
+}

@@ -1,0 +1,121 @@
+//! The life of an order.
+//!
+//! ```text
+//! Unborn -> Received -> Reserving -> Committed -> Fulfilling -> Completed
+//!                 \          \            \           |  ^
+//!                  \-> Rejected            \-> Cancelling |  -> Cancelled
+//! ```
+//!
+//! Reading order: [`content`] (what was submitted), [`state`] (what is known), [`event`] (what can happen), `decide`
+//! (every rule, one file for each participant; `advance` says what follows from the state alone), `evolve` (how events
+//! change the state), [`effect`] (open commands), `published` (what the outside is told), [`status`] (what people read).
+
+pub mod content;
+pub mod effect;
+pub mod event;
+pub mod policies;
+pub mod state;
+pub mod status;
+
+mod command;
+mod decide;
+mod evolve;
+mod published;
+mod view;
+
+pub use event::Event;
+pub use policies::Policies;
+pub use state::State;
+
+use crate::decider::{
+    Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, PublishedEvent, Trace,
+};
+use crate::envelope::Envelope;
+use crate::ids::{EntityId, Token};
+use crate::messages::{self, Message};
+use crate::reason::{Reason, Refusal};
+use crate::time::Timestamp;
+
+/// Orders, as a kind of entity.
+#[derive(Debug, Clone, Copy)]
+pub struct Order;
+
+impl Decider for Order {
+    type State = State;
+    type Message = Message;
+    type Event = Event;
+    type Policies = Policies;
+
+    fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
+        messages::decode(envelope)
+    }
+
+    fn decide(
+        state: &State,
+        input: Input<'_, Message>,
+        context: &Context<'_, Policies>,
+    ) -> Result<Decision<Self>, Reason> {
+        decide::decide(state, &input, context)
+    }
+
+    fn evolve(state: &mut State, event: &Event) {
+        evolve::evolve(state, event);
+    }
+
+    fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
+        published::published(entity, state, event)
+    }
+
+    fn exists(state: &State) -> bool {
+        state.content.is_some()
+    }
+
+    fn outcome(state: &State) -> Option<Outcome> {
+        let (version, rejected) = state.outcome.clone()?;
+        Some(Outcome { version, rejected })
+    }
+
+    fn next_deadline(state: &State) -> Option<Timestamp> {
+        decide::next_deadline(state)
+    }
+
+    fn effects(state: &State) -> Vec<OpenEffect<'_>> {
+        let effects = state.effects.iter().map(|effect| OpenEffect {
+            id: &effect.id,
+            participant: effect.kind.participant(),
+            state: effect.state,
+            attempts: effect.attempts,
+        });
+        effects.collect()
+    }
+
+    fn command(_: &EntityId, state: &State, effect_id: &str) -> Option<Command> {
+        command::command(state, effect_id)
+    }
+
+    fn trace(state: &State) -> Trace<'_> {
+        let Some(frozen) = &state.content else { return Trace::default() };
+        let origin = &frozen.content.origin;
+        Trace {
+            correlation_id: Some(&origin.correlation_id),
+            traceparent: origin.traceparent.as_deref(),
+            tracestate: origin.tracestate.as_deref(),
+        }
+    }
+
+    fn phase(state: &State) -> &'static str {
+        state.phase.as_str()
+    }
+
+    fn view(entity: &EntityId, state: &State, version: u64) -> String {
+        view::view(entity, state, version)
+    }
+
+    fn is_final(state: &State) -> bool {
+        state.phase.is_terminal() && state.effects.is_empty()
+    }
+
+    fn kind() -> Token {
+        Token::new("order").expect("a lower-case word")
+    }
+}

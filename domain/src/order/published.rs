@@ -1,0 +1,292 @@
+//! What the outside is told of each event: exactly one business event of each type per cause. Frozen for this version
+//! of the contract, because recovery makes pages again from recorded events.
+
+use super::content::Content;
+use super::effect::{Giveback, Kind, Units};
+use super::event::{AllocatedUnits, DeliveredParcel, Event, Exception, HoldType};
+use super::state::State;
+use super::status::Status;
+use crate::decider::PublishedEvent;
+use crate::ids::EntityId;
+use crate::messages::outbound::commands as wire;
+use crate::messages::outbound::events as data;
+use crate::messages::outbound::events::EventData;
+
+/// The business events of `event`, given the state after it.
+pub(super) fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
+    let order_id = entity.key.as_str();
+    match event {
+        Event::Submitted(content) => vec![received(order_id, content)],
+        Event::Rejected { reason, .. } => {
+            one(&EventData::OrderRejected(data::OrderEnded { order_id, reason }))
+        }
+        Event::Committed { .. } => {
+            let committed = committed(order_id, state);
+            vec![
+                EventData::OrderCommitted(committed.clone()).publish(),
+                EventData::OrderAccepted(committed).publish(),
+            ]
+        }
+        Event::Fulfilling => one(&EventData::OrderFulfilling(data::OrderOnly { order_id })),
+        Event::Cancelling => one(&EventData::OrderCancelling(data::OrderOnly { order_id })),
+        Event::Cancelled { reason } => one(&EventData::OrderCancelled(data::OrderEnded { order_id, reason })),
+        Event::Completed => one(&EventData::OrderCompleted(completed(order_id, state))),
+        Event::StatusChanged(status) => vec![status_changed(order_id, *status)],
+        Event::PointsReserved { points, .. } => points_moved(order_id, *points, EventData::PointsReserved),
+        Event::PointsFinalized { points, .. } => points_moved(order_id, *points, EventData::PointsFinalized),
+        Event::PointsReleased { points, .. } => points_moved(order_id, *points, EventData::PointsReleased),
+        Event::Accrued { points_delta, target_points, .. } => {
+            one(&EventData::PointsAccrued(data::PointsAccrued {
+                order_id,
+                points_delta: *points_delta,
+                target_points: *target_points,
+            }))
+        }
+        Event::Authorized { tender, amount_minor, .. } => {
+            money(state, *tender, *amount_minor, None, EventData::PaymentAuthorized)
+        }
+        Event::Declined { tender, amount_minor, .. } => {
+            money(state, *tender, *amount_minor, None, EventData::PaymentDeclined)
+        }
+        Event::Captured { tender, amount_minor, settlement_ref, .. } => {
+            money(state, *tender, *amount_minor, Some(settlement_ref), EventData::PaymentCaptured)
+        }
+        Event::CaptureDeclined { tender, amount_minor, effect, .. } => {
+            money(state, *tender, *amount_minor, Some(effect), EventData::PaymentCaptureFailed)
+        }
+        Event::Voided { tender, amount_minor, .. } => {
+            money(state, *tender, *amount_minor, None, EventData::PaymentVoided)
+        }
+        Event::HoldPlaced { hold } => one(&EventData::HoldPlaced(hold_changed(order_id, *hold))),
+        Event::HoldResolved { hold } => one(&EventData::HoldResolved(hold_changed(order_id, *hold))),
+        Event::ExceptionOpened(exception) => vec![exception_opened(order_id, exception)],
+        _ => goods_and_documents(order_id, state, event),
+    }
+}
+
+fn goods_and_documents(order_id: &str, state: &State, event: &Event) -> Vec<PublishedEvent> {
+    match event {
+        Event::Allocated { allocations, .. } => vec![allocated(order_id, state, allocations)],
+        Event::AllocationReleased { releases, .. } => one(&EventData::StockReleased(data::StockReleased {
+            order_id,
+            releases: giveback_rows(state, releases),
+        })),
+        Event::ShipmentPlanned { node, units } => {
+            let shipment_id = &*state.shipment_id(last_index(state.shipments.len()));
+            let lines =
+                merged(state, units.iter().map(|row| Units { line: row.line, quantity: row.quantity }));
+            one(&EventData::ShipmentRequested(data::ShipmentAtNode { order_id, shipment_id, node, lines }))
+        }
+        Event::ShipmentAccepted { shipment, .. } => {
+            let shipment_id = &*state.shipment_id(*shipment);
+            let known = &state.shipments[usize::from(*shipment)];
+            let rows = known.rows.iter().map(|row| Units { line: row.line, quantity: row.quantity });
+            let lines = merged(state, rows);
+            one(&EventData::ShipmentAccepted(data::ShipmentAtNode {
+                order_id,
+                shipment_id,
+                node: &known.node,
+                lines,
+            }))
+        }
+        Event::ShipmentCancelled { shipment, lines, .. } => {
+            let shipment_id = &*state.shipment_id(*shipment);
+            let lines = merged(state, lines.iter().copied());
+            one(&EventData::ShipmentCancelled(data::ShipmentUnits { order_id, shipment_id, lines }))
+        }
+        Event::Departed(departure) => {
+            let units = departure.units.iter();
+            let units =
+                units.map(|units| Units { line: units.line, quantity: units.released + units.pending });
+            one(&EventData::ShipmentDispatched(data::ShipmentDispatched {
+                order_id,
+                shipment_id: &departure.shipment_id,
+                parcel_id: departure.parcel_id.as_deref(),
+                node: &departure.node,
+                carrier: departure.carrier.as_deref(),
+                tracking: departure.tracking.as_deref(),
+                lines: merged(state, units),
+            }))
+        }
+        Event::Delivered { shipment_id, parcels, .. } => {
+            let lines = merged(
+                state,
+                parcels.iter().flat_map(|parcel: &DeliveredParcel| parcel.units.iter().copied()),
+            );
+            one(&EventData::ShipmentDelivered(data::ShipmentUnits { order_id, shipment_id, lines }))
+        }
+        Event::DocumentDue(_) => {
+            let index = last_index(state.documents.len());
+            one(&EventData::ErpQueued(document(order_id, state, index, &state.document_key(index), None)))
+        }
+        Event::DocumentPosted { document: index, document_no, .. } => {
+            let document_key = &state.document_key(*index);
+            one(&EventData::ErpPosted(document(order_id, state, *index, document_key, Some(document_no))))
+        }
+        Event::DocumentRejected { document: index, .. } => {
+            one(&EventData::ErpRejected(document(order_id, state, *index, &state.document_key(*index), None)))
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn one(event: &EventData<'_>) -> Vec<PublishedEvent> {
+    vec![event.publish()]
+}
+
+fn received(order_id: &str, content: &Content) -> PublishedEvent {
+    EventData::OrderReceived(data::OrderReceived {
+        order_id,
+        channel: &content.channel,
+        currency: &content.currency,
+        total_minor: content.total_minor,
+    })
+    .publish()
+}
+
+fn committed<'a>(order_id: &'a str, state: &'a State) -> data::OrderCommitted<'a> {
+    let content = state.content();
+    let tenders = content.tenders.iter().zip(&state.tenders);
+    let lines = content.lines.iter();
+    data::OrderCommitted {
+        order_id,
+        tenders: tenders
+            .map(|(tender, ledger)| data::TenderAuthorized {
+                tender: &tender.tender,
+                authorized_minor: ledger.authorized,
+            })
+            .collect(),
+        points: state.redemption.reserved,
+        lines: lines
+            .map(|line| wire::SkuQuantity { line: line.line, sku: &line.sku, quantity: line.quantity })
+            .collect(),
+    }
+}
+
+fn completed<'a>(order_id: &'a str, state: &State) -> data::OrderCompleted<'a> {
+    data::OrderCompleted {
+        order_id,
+        captured_minor: state.tenders.iter().map(|ledger| ledger.captured).sum(),
+        voided_minor: state.tenders.iter().map(|ledger| ledger.released).sum(),
+        finalized_points: state.redemption.finalized,
+        released_points: state.redemption.released,
+        accrued_points: state.accrual.posted,
+    }
+}
+
+fn status_changed(order_id: &str, status: Status) -> PublishedEvent {
+    let status = data::Status {
+        payment: status.payment.as_str(),
+        fulfillment: status.fulfillment.as_str(),
+        loyalty: status.loyalty.as_str(),
+        erp: status.erp.as_str(),
+        r#return: status.returns.as_str(),
+        stock: status.stock.as_str(),
+        display: status.display.as_str(),
+    };
+    EventData::OrderStatusChanged(data::OrderStatusChanged { order_id, status }).publish()
+}
+
+fn points_moved<'a>(
+    order_id: &'a str,
+    points: i64,
+    event: impl FnOnce(data::PointsMoved<'a>) -> EventData<'a>,
+) -> Vec<PublishedEvent> {
+    one(&event(data::PointsMoved { order_id, points }))
+}
+
+fn money<'a>(
+    state: &'a State,
+    tender: u16,
+    amount_minor: i64,
+    settlement_ref: Option<&'a str>,
+    event: impl FnOnce(data::MoneyMoved<'a>) -> EventData<'a>,
+) -> Vec<PublishedEvent> {
+    let content = state.content();
+    let (order_id, tender) = (content.order_id.as_str(), &*content.tenders[usize::from(tender)].tender);
+    one(&event(data::MoneyMoved { order_id, tender, amount_minor, settlement_ref }))
+}
+
+fn hold_changed(order_id: &str, hold: HoldType) -> data::HoldChanged<'_> {
+    data::HoldChanged { order_id, hold: data::Hold { hold_id: hold.as_str(), r#type: hold.as_str() } }
+}
+
+fn exception_opened(order_id: &str, exception: &Exception) -> PublishedEvent {
+    EventData::ExceptionOpened(data::ExceptionChanged {
+        order_id,
+        exception: data::Exception {
+            exception_id: &exception.id.to_string(),
+            kind: exception.kind.as_str(),
+            cause: &exception.cause,
+            exposure_minor: exception.exposure_minor,
+            exposure_points: exception.exposure_points,
+            effect_id: exception.effect_id.as_deref(),
+        },
+    })
+    .publish()
+}
+
+fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits]) -> PublishedEvent {
+    let content = state.content();
+    let rows = rows.iter().map(|row| {
+        let line = &content.lines[usize::from(row.line)];
+        data::AllocatedUnits {
+            allocation_ref: &row.allocation_ref,
+            line: line.line,
+            sku: &line.sku,
+            quantity: row.quantity,
+            node: &row.node,
+        }
+    });
+    EventData::StockAllocated(data::StockAllocated { order_id, allocations: rows.collect() }).publish()
+}
+
+/// Rows of given back allocations with the shop's line numbers.
+pub(super) fn giveback_rows<'a>(state: &State, releases: &'a [Giveback]) -> Vec<wire::ReleaseUnits<'a>> {
+    let content = state.content();
+    let rows = releases.iter().map(|row| wire::ReleaseUnits {
+        allocation_ref: &row.allocation_ref,
+        line: content.lines[usize::from(row.line)].line,
+        quantity: row.quantity,
+    });
+    rows.collect()
+}
+
+/// Units with the shop's line numbers, each line once.
+pub(super) fn merged(state: &State, units: impl Iterator<Item = Units>) -> Vec<wire::Units> {
+    let content = state.content();
+    let mut lines: Vec<wire::Units> = Vec::new();
+    for Units { line, quantity } in units {
+        let number = content.lines[usize::from(line)].line;
+        match lines.iter_mut().find(|known| known.line == number) {
+            Some(known) => known.quantity += quantity,
+            None => lines.push(wire::Units { line: number, quantity }),
+        }
+    }
+    lines
+}
+
+fn document<'a>(
+    order_id: &'a str,
+    state: &State,
+    index: u16,
+    document_key: &'a str,
+    document_no: Option<&'a str>,
+) -> data::DocumentChanged<'a> {
+    let document = state.documents[usize::from(index)].due.kind.as_str();
+    data::DocumentChanged { order_id, document, document_key, document_no }
+}
+
+fn last_index(length: usize) -> u16 {
+    u16::try_from(length - 1).expect("an order has fewer than 65,536 of anything")
+}
+
+impl Kind {
+    /// The index of the departure that it pays for.
+    pub(super) const fn departure(&self) -> Option<u16> {
+        match self {
+            Self::FinalizePoints { departure, .. } | Self::Capture { departure, .. } => Some(*departure),
+            _ => None,
+        }
+    }
+}

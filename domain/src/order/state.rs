@@ -1,0 +1,444 @@
+//! What is known about one order: little is stored, every status is derived.
+
+use std::sync::Arc;
+
+use super::content::Content;
+use super::effect::{Effect, KINDS, Kind, Units};
+use super::event::{DOCUMENT_KINDS, Departure, DocumentDue, DocumentKind, Exception, HoldType};
+use super::status::Status;
+use crate::envelope::Envelope;
+use crate::money::{Cells, Minor, Points, Span};
+use crate::reason::Reason;
+use crate::time::Timestamp;
+
+/// Where an order stands in its life (LIFECYCLE 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Phase {
+    /// Nobody has submitted it; early messages may wait for it.
+    #[default]
+    Unborn,
+    /// Journaled, nothing reserved.
+    Received,
+    /// Points and money are being reserved.
+    Reserving,
+    /// An obligation to fulfil.
+    Committed,
+    /// At least one unit was released to a node.
+    Fulfilling,
+    /// Every unit has left or is cancelled, and nothing is open.
+    Completed,
+    /// The whole order is being taken back.
+    Cancelling,
+    /// Taken back, everything settled.
+    Cancelled,
+    /// Never committed.
+    Rejected,
+}
+
+impl Phase {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unborn => "unborn",
+            Self::Received => "received",
+            Self::Reserving => "reserving",
+            Self::Committed => "committed",
+            Self::Fulfilling => "fulfilling",
+            Self::Completed => "completed",
+            Self::Cancelling => "cancelling",
+            Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// Committed at some time.
+    pub const fn was_committed(self) -> bool {
+        matches!(
+            self,
+            Self::Committed | Self::Fulfilling | Self::Completed | Self::Cancelling | Self::Cancelled
+        )
+    }
+
+    /// Nothing leads out of it.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled | Self::Rejected)
+    }
+}
+
+/// Where the units of one line stand; the numbers add up to what was ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineUnits {
+    /// Without a node.
+    pub pending: u32,
+    /// With a node, in a shipment.
+    pub released: u32,
+    /// Departed, not delivered.
+    pub shipped: u32,
+    /// Delivered.
+    pub delivered: u32,
+    /// Will not leave.
+    pub cancelled: u32,
+    /// Beside the sum: departed before the allocation was answered, which then counts as used.
+    pub ahead: u32,
+    /// Beside the sum: to be cancelled at the commit.
+    pub noted: u32,
+}
+
+impl LineUnits {
+    /// Units that have left.
+    pub const fn departed(&self) -> u32 {
+        self.shipped + self.delivered
+    }
+
+    /// Units that have left or still may.
+    pub const fn live(&self) -> u32 {
+        self.pending + self.released + self.departed()
+    }
+
+    /// Everything ordered.
+    pub const fn ordered(&self) -> u32 {
+        self.live() + self.cancelled
+    }
+}
+
+/// The money of one tender, in minor units.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TenderLedger {
+    /// What the gateway knows the authorization by.
+    pub authorization_ref: Option<Box<str>>,
+    /// Authorized, in all.
+    pub authorized: Minor,
+    /// Captures on their way.
+    pub capturing: Minor,
+    /// Captured.
+    pub captured: Minor,
+    /// Voids on their way.
+    pub releasing: Minor,
+    /// Given back before capture.
+    pub released: Minor,
+    /// The gateway refused it.
+    pub declined: bool,
+}
+
+/// The points that pay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RedemptionLedger {
+    /// What the platform knows the reservation by.
+    pub reservation_ref: Option<Box<str>>,
+    /// Reserved points.
+    pub reserved: Points,
+    /// Points whose finalization is on its way.
+    pub finalizing: Points,
+    /// Used points.
+    pub finalized: Points,
+    /// Points whose release is on its way.
+    pub releasing: Points,
+    /// Points given back.
+    pub released: Points,
+    /// The value of released and releasing points, in minor units.
+    pub released_value: Minor,
+    /// The platform refused to reserve.
+    pub refused: bool,
+}
+
+/// The points that are earned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccrualLedger {
+    /// The difference on its way; stays if it was refused.
+    pub posting: Points,
+    /// Posted, in all.
+    pub posted: Points,
+}
+
+/// Units of one allocation in a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShipmentRow {
+    /// The reference that the allocation gave.
+    pub allocation_ref: Box<str>,
+    /// Index of the line.
+    pub line: u16,
+    /// Released to the node.
+    pub quantity: u32,
+    /// Left.
+    pub departed: u32,
+    /// Given back by the node.
+    pub cancelled: u32,
+}
+
+impl ShipmentRow {
+    /// Still with the node.
+    pub const fn open(&self) -> u32 {
+        self.quantity - self.departed - self.cancelled
+    }
+}
+
+/// What was released to one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shipment {
+    /// Which node.
+    pub node: Box<str>,
+    /// Which units.
+    pub rows: Vec<ShipmentRow>,
+    /// The node said yes, or a departure implied it.
+    pub accepted: bool,
+}
+
+impl Shipment {
+    /// Units of a line still with the node.
+    pub fn open(&self, line: u16) -> u32 {
+        self.rows.iter().filter(|row| row.line == line).map(ShipmentRow::open).sum()
+    }
+}
+
+/// What left together, and how much of it was delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// As it was told.
+    pub departure: Departure,
+    /// Delivered units, by their place in the departure.
+    pub delivered: Vec<u32>,
+}
+
+impl Parcel {
+    /// Is it this shipment, and this parcel if one is named?
+    pub fn is_of(&self, shipment_id: &str, parcel_id: Option<&str>) -> bool {
+        *self.departure.shipment_id == *shipment_id
+            && parcel_id.is_none_or(|parcel| self.departure.parcel_id.as_deref() == Some(parcel))
+    }
+
+    /// Units that have left and were not delivered.
+    pub fn undelivered(&self) -> impl Iterator<Item = Units> + '_ {
+        self.departure.units.iter().zip(&self.delivered).map(|(units, delivered)| Units {
+            line: units.line,
+            quantity: units.released + units.pending - delivered,
+        })
+    }
+}
+
+/// A delivery that waits for its departure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlyDelivery {
+    /// The shipment.
+    pub shipment_id: Box<str>,
+    /// The parcel, if it was named.
+    pub parcel_id: Option<Box<str>>,
+    /// The units, if they were named.
+    pub lines: Vec<Units>,
+}
+
+impl EarlyDelivery {
+    /// Is it of this shipment and parcel?
+    pub fn is_of(&self, shipment_id: &str, parcel_id: Option<&str>) -> bool {
+        *self.shipment_id == *shipment_id && self.parcel_id.as_deref() == parcel_id
+    }
+}
+
+/// How far a document is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentState {
+    /// Due; waits for those it depends on.
+    Queued,
+    /// On its way.
+    Posting,
+    /// The ERP has it under this number.
+    Posted(Box<str>),
+    /// The ERP refused it with this code.
+    Rejected(Box<str>),
+}
+
+/// A document and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// What it says.
+    pub due: DocumentDue,
+    /// The ordinal of its kind, from 1.
+    pub ordinal: u32,
+    /// How far it is.
+    pub state: DocumentState,
+}
+
+/// Everything about one order. The default is an order that nobody has heard of.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Messages that came before the submit.
+    pub parked: Vec<Envelope>,
+    /// Until when they wait.
+    pub parked_until: Option<Timestamp>,
+    /// What was submitted; none while unborn.
+    pub content: Option<Arc<Frozen>>,
+    /// Units, by line.
+    pub lines: Vec<LineUnits>,
+    /// Money, by tender.
+    pub tenders: Vec<TenderLedger>,
+    /// Points that pay.
+    pub redemption: RedemptionLedger,
+    /// Points that are earned.
+    pub accrual: AccrualLedger,
+    /// What was released to nodes.
+    pub shipments: Vec<Shipment>,
+    /// What left, in the order it was told.
+    pub departures: Vec<Parcel>,
+    /// Deliveries that came before their departures.
+    pub early_deliveries: Vec<EarlyDelivery>,
+    /// Documents, in the order they were due.
+    pub documents: Vec<Document>,
+    /// Open commands, oldest first.
+    pub effects: Vec<Effect>,
+    /// The last ordinal of each kind of effect.
+    pub ordinals: [u32; KINDS],
+    /// The last ordinal of each kind of document.
+    pub document_ordinals: [u32; DOCUMENT_KINDS],
+    /// Why it stands still.
+    pub holds: Vec<HoldType>,
+    /// What a person must look at.
+    pub exceptions: Vec<Exception>,
+    /// The whole order shall not leave.
+    pub cancel_reason: Option<Box<str>>,
+    /// How the submit was settled, and at which version.
+    pub outcome: Option<(u64, Option<Reason>)>,
+    /// Units were cancelled because no node has them.
+    pub stock_refused: bool,
+    /// Why it was cancelled.
+    pub cancelled_reason: Option<Reason>,
+    /// The statuses as they were last told.
+    pub status: Status,
+}
+
+/// The submit and its cells, split once.
+#[derive(Debug)]
+pub struct Frozen {
+    /// As submitted.
+    pub content: Content,
+    /// Split once (M4).
+    pub cells: Cells,
+}
+
+impl State {
+    /// What was submitted.
+    ///
+    /// # Panics
+    /// If the order is unborn: callers judge the phase first.
+    pub fn content(&self) -> &Content {
+        &self.frozen().content
+    }
+
+    /// The cells of what was submitted.
+    ///
+    /// # Panics
+    /// If the order is unborn: callers judge the phase first.
+    pub fn cells(&self) -> &Cells {
+        &self.frozen().cells
+    }
+
+    fn frozen(&self) -> &Frozen {
+        self.content.as_ref().expect("an order that was submitted has its content")
+    }
+
+    /// Has any unit left?
+    pub fn any_departed(&self) -> bool {
+        self.lines.iter().any(|line| line.departed() > 0)
+    }
+
+    /// Is every unit cancelled?
+    pub fn all_cancelled(&self) -> bool {
+        !self.lines.is_empty() && self.lines.iter().all(|line| line.live() == 0)
+    }
+
+    /// The spans of units that have left or still may, fees included unless nothing will ever leave.
+    pub fn live_spans(&self) -> Vec<Span> {
+        let content = self.content();
+        let lines =
+            self.lines.iter().enumerate().map(|(index, line)| Content::line_span(index, 0, line.live()));
+        let mut spans: Vec<Span> = lines.collect();
+        if !self.all_cancelled() {
+            spans.extend(content.fee_spans());
+        }
+        spans
+    }
+
+    /// The spans of units that have left.
+    pub fn departed_spans(&self) -> impl Iterator<Item = Span> + '_ {
+        self.lines.iter().enumerate().map(|(index, line)| Content::line_span(index, 0, line.departed()))
+    }
+
+    /// What was paid with tenders, before tax, for merchandise that left (M10).
+    pub fn accrual_basis(&self) -> Minor {
+        self.departed_spans().map(|span| self.cells().eligible_net(span)).sum()
+    }
+
+    /// How many points must have been posted by now.
+    pub fn accrual_target(&self) -> Points {
+        let content = self.content();
+        if content.member_id.is_none() || !self.phase.was_committed() {
+            return 0;
+        }
+        let earned = i128::from(self.accrual_basis()) * i128::from(content.accrual.points);
+        i64::try_from(earned / i128::from(content.accrual.per_minor.max(1))).unwrap_or(i64::MAX)
+    }
+
+    /// The open effect with this id.
+    pub fn effect(&self, id: &str) -> Option<&Effect> {
+        self.effects.iter().find(|effect| *effect.id == *id)
+    }
+
+    /// Open effects of which `wanted` holds.
+    pub fn effects_where(&self, wanted: impl Fn(&Kind) -> bool) -> impl Iterator<Item = &Effect> {
+        self.effects.iter().filter(move |effect| wanted(&effect.kind))
+    }
+
+    /// Units of a line that a node was asked to give back from a shipment.
+    pub fn cancel_asked(&self, shipment: u16, line: u16) -> u32 {
+        self.effects
+            .iter()
+            .filter_map(|effect| match &effect.kind {
+                Kind::CancelShipment { shipment: asked, lines } if *asked == shipment => Some(lines),
+                _ => None,
+            })
+            .flatten()
+            .filter(|units| units.line == line)
+            .map(|units| units.quantity)
+            .sum()
+    }
+
+    /// `{order}-s{n}` for the shipment with this index.
+    pub fn shipment_id(&self, shipment: u16) -> String {
+        format!("{}-s{}", self.content().order_id, shipment + 1)
+    }
+
+    /// The index of the shipment with this id, if it is one of ours.
+    pub fn shipment_index(&self, shipment_id: &str) -> Option<u16> {
+        let ordinal: u16 =
+            shipment_id.strip_prefix(self.content().order_id.as_str())?.strip_prefix("-s")?.parse().ok()?;
+        let index = ordinal.checked_sub(1)?;
+        (usize::from(index) < self.shipments.len()).then_some(index)
+    }
+
+    /// `{tenant}:{order}:{document}:{n}`.
+    pub fn document_key(&self, document: u16) -> String {
+        let Document { due, ordinal, .. } = &self.documents[usize::from(document)];
+        let content = self.content();
+        format!("{}:{}:{}:{ordinal}", content.tenant, content.order_id, due.kind.as_str())
+    }
+
+    /// The index of the document with this key.
+    pub fn document_index(&self, key: &str) -> Option<u16> {
+        (0..self.documents.len())
+            .filter_map(|index| u16::try_from(index).ok())
+            .find(|index| self.document_key(*index) == key)
+    }
+
+    /// Has the document with this index been posted?
+    pub fn is_posted(&self, document: u16) -> bool {
+        matches!(self.documents[usize::from(document)].state, DocumentState::Posted(_))
+    }
+
+    /// The first document of a kind.
+    pub fn first_document(&self, kind: DocumentKind) -> Option<u16> {
+        self.documents
+            .iter()
+            .position(|document| document.due.kind == kind)
+            .and_then(|index| u16::try_from(index).ok())
+    }
+}

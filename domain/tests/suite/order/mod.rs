@@ -1,0 +1,5 @@
+//! Orders: given what happened, when this comes, then that follows.
+
+mod desk;
+mod main_way;
+mod random_walk;

@@ -1,0 +1,221 @@
+//! Random orders in a random world: answers late, twice, backwards; parcels of any size; cancels at any moment. In the
+//! end every ledger adds up, whatever the order of events was.
+
+use domain::order::state::Phase;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::desk::{Desk, departed_from, kind_of, yes};
+
+#[derive(Debug, Clone)]
+struct Walk {
+    lines: Vec<(u32, i64, i64)>,
+    fee: i64,
+    points_share: i64,
+    second_card: bool,
+    steps: Vec<(u8, u16, u16)>,
+}
+
+fn walks() -> impl Strategy<Value = Walk> {
+    (
+        prop::collection::vec((1_u32..6, 0_i64..10_000, 0_i64..2_000), 1..4),
+        0_i64..600,
+        prop_oneof![Just(0_i64), 1_i64..=100],
+        any::<bool>(),
+        prop::collection::vec((0_u8..20, any::<u16>(), any::<u16>()), 0..120),
+    )
+        .prop_map(|(lines, fee, points_share, second_card, steps)| Walk {
+            lines,
+            fee,
+            points_share,
+            second_card,
+            steps,
+        })
+}
+
+fn body(walk: &Walk) -> Value {
+    let rows = walk.lines.iter().enumerate().map(|(index, (quantity, net, tax))| {
+        json!({"line": index + 1, "sku": format!("S{index}"), "quantity": quantity, "net_minor": net, "tax_minor": tax})
+    });
+    let total: i64 = walk.lines.iter().map(|(_, net, tax)| net + tax).sum::<i64>() + walk.fee;
+    let value = total * walk.points_share / 100;
+    let mut tenders = vec![json!({"tender": "t2", "type": "card", "gateway": "g", "token": "k2"})];
+    if walk.second_card && total - value > 1 {
+        let first = (total - value) / 3 + 1;
+        tenders.insert(
+            0,
+            json!({"tender": "t1", "type": "card", "gateway": "g", "token": "k1", "amount_minor": first}),
+        );
+    }
+    json!({
+        "order_id": "o-1", "channel": "web", "currency": "EUR", "customer": {"member_id": "m"},
+        "lines": rows.collect::<Vec<_>>(), "fees": [{"fee": "shipping", "net_minor": walk.fee, "tax_minor": 0}],
+        "total_minor": total, "tenders": tenders,
+        "redemption": {"points": value * 3, "value_minor": value},
+    })
+}
+
+/// One step of the world.
+fn step(desk: &mut Desk, (what, which, size): (u8, u16, u16), parcel: usize) {
+    let open = desk.open_commands();
+    let chosen = open.get(usize::from(which) % open.len().max(1)).cloned();
+    match (what, chosen) {
+        (0..=8, Some(command)) => {
+            let (kind, answer) = answer(&command, size);
+            desk.answer_to(&command, kind, &answer);
+            if what == 8 {
+                desk.answer_to(&command, kind, &answer);
+            }
+        }
+        (9, Some(command)) if kind_of(&command).starts_with("fulfillment.cancel") => {
+            desk.answer_to(&command, "shipment.cancel_rejected", &Desk::body(&command));
+        }
+        (9, Some(command)) => {
+            let domain = if kind_of(&command).starts_with("fulfillment") {
+                "shipment"
+            } else {
+                command.participant.as_str()
+            };
+            let failure =
+                json!({"code": "busy", "class": if size % 2 == 0 { "transient" } else { "unknown_outcome" }});
+            desk.answer_to(&command, &format!("{domain}.failed"), &failure);
+        }
+        (10..=13, _) => depart(desk, which, size, parcel),
+        (14, _) => {
+            let lines = desk.state.lines.len().max(1);
+            let line = u32::from(which) % u32::try_from(lines).unwrap() + 1;
+            let _ = desk.cancel(&[(line, u32::from(size) % 3 + 1)]); // a refusal is an answer, too
+        }
+        (15, _) if size % 7 == 0 => {
+            let _ = desk.cancel(&[]); // a refusal is an answer, too
+        }
+        (16, _) => desk.pass_ms(i64::from(size) % 5_000),
+        _ => {}
+    }
+}
+
+/// Mostly yes; allocation sometimes gives less, on two nodes, or refuses a line.
+fn answer(command: &domain::decider::Command, size: u16) -> (&'static str, Value) {
+    let (kind, mut body) = yes(command, if size % 2 == 0 { "n-1" } else { "n-2" });
+    if kind == "allocation.allocated" {
+        let rows = body["allocations"].as_array_mut().unwrap();
+        match size % 11 {
+            0 => {
+                return (
+                    "allocation.refused",
+                    json!({"lines": Desk::body(command)["lines"], "code": "none"}),
+                );
+            }
+            1 => {
+                let first = Desk::body(command)["lines"][0].clone();
+                return (
+                    "allocation.refused",
+                    json!({"lines": [{"line": first["line"], "quantity": 1}], "code": "none"}),
+                );
+            }
+            2 if rows[0]["quantity"].as_u64().unwrap() > 1 => rows[0]["quantity"] = json!(1),
+            3 if rows[0]["quantity"].as_u64().unwrap() > 1 => {
+                let mut other = rows[0].clone();
+                other["quantity"] = json!(other["quantity"].as_u64().unwrap() - 1);
+                other["node"] = json!("n-9");
+                other["allocation_ref"] = json!(format!("{}-b", other["allocation_ref"].as_str().unwrap()));
+                rows[0]["quantity"] = json!(1);
+                rows.push(other);
+            }
+            _ => {}
+        }
+    }
+    (kind, body)
+}
+
+fn depart(desk: &mut Desk, which: u16, size: u16, parcel: usize) {
+    let open = desk.state.shipments.iter().enumerate().flat_map(|(index, shipment)| {
+        shipment.rows.iter().filter(|row| row.open() > 0).map(move |row| (index, row.line, row.open()))
+    });
+    let open: Vec<(usize, u16, u32)> = open.collect();
+    let Some((index, line, most)) = open.get(usize::from(which) % open.len().max(1)).copied() else { return };
+    let quantity = u32::from(size) % most + 1;
+    let shipment = format!("o-1-s{}", index + 1);
+    let fact = departed_from(&shipment, &format!("p{parcel}"), &[(u32::from(line) + 1, quantity)]);
+    desk.fact("shipment.departed", &fact);
+    if size % 3 == 0 {
+        desk.fact("shipment.departed", &fact);
+    }
+}
+
+/// Everybody answers, everything that can leave leaves.
+fn settle(desk: &mut Desk) {
+    for round in 0..200 {
+        desk.say_yes("n-1");
+        desk.pass_ms(40_000);
+        if desk.state.phase.is_terminal() && desk.open_commands().is_empty() {
+            return;
+        }
+        depart(desk, 0, 1, 1_000 + round);
+    }
+    panic!("the order does not end: {:?}", desk.state);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_world_does_every_ledger_adds_up_in_the_end(walk in walks()) {
+        let mut desk = Desk::with(&body(&walk));
+        for (index, next) in walk.steps.iter().enumerate() {
+            step(&mut desk, *next, index);
+        }
+        settle(&mut desk);
+        let state = &desk.state;
+        prop_assert!(state.effects.is_empty());
+        for ledger in &state.tenders {
+            prop_assert_eq!(ledger.captured + ledger.released, ledger.authorized);
+        }
+        prop_assert_eq!(state.redemption.finalized + state.redemption.released, state.redemption.reserved);
+        let departed: Vec<_> = state.departed_spans().collect();
+        let fees = if state.any_departed() { state.content().fee_spans().collect() } else { Vec::new() };
+        let charged: Vec<_> = departed.iter().chain(&fees).copied().collect();
+        for (tender, ledger) in state.tenders.iter().enumerate() {
+            let value: i64 = charged.iter().map(|span| state.cells().tender_value(tender, *span)).sum();
+            prop_assert_eq!(ledger.captured, value, "captured is the value of the departed units");
+        }
+        let points: i64 = charged.iter().map(|span| state.cells().points_count(*span)).sum();
+        prop_assert_eq!(state.redemption.finalized, points);
+        prop_assert_eq!(state.accrual.posted, state.accrual_target());
+        let ended: Vec<_> = desk.told_kinds().into_iter()
+            .filter(|kind| ["order.completed", "order.cancelled", "order.rejected"].contains(kind)).collect();
+        let end = match state.phase {
+            Phase::Completed => "order.completed",
+            Phase::Cancelled => "order.cancelled",
+            _ => "order.rejected",
+        };
+        prop_assert_eq!(ended, [end]);
+        prop_assert_eq!(state.any_departed(), state.phase == Phase::Completed);
+        prop_assert!(state.exceptions.is_empty(), "nothing was out of order: {:?}", state.exceptions);
+        check_documents(&desk)?;
+    }
+}
+
+/// What was booked was invoiced or taken away, row by row; every receipt is a capture.
+fn check_documents(desk: &Desk) -> Result<(), TestCaseError> {
+    let mut sums = std::collections::BTreeMap::<String, i64>::new();
+    for command in desk.sent_of("erp.post") {
+        let body = Desk::body(command);
+        let kind = body["document"].as_str().unwrap().to_owned();
+        let first = desk.sent.iter().position(|other| other.effect_id == command.effect_id).unwrap();
+        if !std::ptr::eq(&raw const desk.sent[first], command) {
+            continue; // a re-send
+        }
+        let rows = body["lines"].as_array().unwrap().iter();
+        let value: i64 =
+            rows.map(|row| row["net_minor"].as_i64().unwrap() + row["tax_minor"].as_i64().unwrap()).sum();
+        let paid = body["tenders"].as_array().map_or(0, |tenders| {
+            tenders.iter().map(|tender| tender["amount_minor"].as_i64().unwrap()).sum::<i64>()
+        });
+        *sums.entry(kind.clone()).or_default() += if kind == "receipt" { paid } else { value };
+    }
+    let sum = |kind: &str| sums.get(kind).copied().unwrap_or_default();
+    prop_assert_eq!(sum("book"), sum("invoice") + sum("amend") + sum("cancel"));
+    prop_assert_eq!(sum("receipt"), desk.state.tenders.iter().map(|ledger| ledger.captured).sum::<i64>());
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The auditor itself: hands what it sees to the case of the order, closes cases, and forgets clean ones.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bus::ports::Stored;
+
+use super::case::{Case, Stage};
+use super::check::{Check, Findings};
+use super::events::End;
+use super::verdict::{Record, Tally, Verdict};
+use crate::contract::{Command, Page, PageEvent, Submit};
+use crate::ledger::{Entry, Witness};
+use crate::workload::Ends;
+
+/// How the auditor works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Starts every order id of this run; other orders on the same streams are somebody else's.
+    pub prefix: String,
+    /// How many clean orders are still watched before the oldest is forgotten.
+    pub quiet_orders: usize,
+    /// False if answers may be so late, or so often missing, that an order is given up at its commit deadline.
+    pub patient: bool,
+}
+
+/// Something that the pages told and that others wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// The order.
+    pub order: Arc<str>,
+    /// What is new.
+    pub kind: NewsKind,
+}
+
+/// What is new about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewsKind {
+    /// It is committed.
+    Committed,
+    /// A node was asked to send units of it.
+    AtNode,
+    /// It has ended.
+    Ended,
+}
+
+/// Judges orders from messages and books; see [`Check`] for what is judged.
+#[derive(Debug)]
+pub struct Auditor {
+    settings: Settings,
+    cases: HashMap<Arc<str>, Case>,
+    quiet: VecDeque<Arc<str>>,
+    unsettled: usize,
+    forgotten: Vec<Arc<str>>,
+    pages: BTreeMap<u32, u64>,
+    record: Record,
+    tally: Tally,
+}
+
+impl Auditor {
+    /// An auditor that has seen nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            cases: HashMap::new(),
+            quiet: VecDeque::new(),
+            unsettled: 0,
+            forgotten: Vec::new(),
+            pages: BTreeMap::new(),
+            record: Record::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// An order is about to be handed to the broker; told before it can be processed.
+    pub fn submitted(&mut self, submit: &Submit, legal: Ends) {
+        self.tally.submitted += 1;
+        self.tally.open += 1;
+        self.cases.insert(submit.order_id.as_str().into(), Case::new(submit, legal));
+    }
+
+    /// The broker refused the order for good: it was never handed over.
+    pub fn withdrawn(&mut self, order: &str) {
+        if self.cases.remove(order).is_some() {
+            self.tally.submitted -= 1;
+            self.tally.open -= 1;
+        }
+    }
+
+    /// The customer is about to ask that something be cancelled.
+    pub fn asked(&mut self, order: &str) {
+        if let Some(case) = self.cases.get_mut(order) {
+            case.asked = true;
+        }
+    }
+
+    /// The receipt of a submit has come.
+    pub fn receipt(&mut self, order: &str, accepted: bool) {
+        let Some(case) = self.cases.get_mut(order) else { return };
+        let mut findings = Findings::default();
+        findings.holds(Check::ReceiptIsTrue, case.accepted.is_none_or(|before| before == accepted), || {
+            format!("a second receipt says accepted = {accepted}")
+        });
+        case.accepted = Some(accepted);
+        self.record.add(order, findings);
+    }
+
+    /// A participant has read a command.
+    pub fn command(&mut self, command: &Command<'_>) {
+        // A command of an order that is forgotten can only be read again: participants remember longer, and answer the same.
+        let Some(case) = self.cases.get_mut(command.key) else { return };
+        let mut findings = Findings::default();
+        case.command(command, &mut findings);
+        self.record.add(command.key, findings);
+        self.settle(command.key);
+    }
+
+    /// A participant has written into its books.
+    pub fn applied(&mut self, entry: Entry<'_>) {
+        let mut findings = Findings::default();
+        if let Some(case) = self.cases.get_mut(entry.order) {
+            case.applied(&entry, &mut findings);
+        } else if entry.order.starts_with(&self.settings.prefix) {
+            findings.holds(Check::FinalIsFinal, false, || format!("{:?} after the end", entry.change));
+        }
+        self.record.add(entry.order, findings);
+        self.settle(entry.order);
+    }
+
+    /// A message could not be read.
+    pub fn unreadable(&mut self, what: &str) {
+        let mut findings = Findings::default();
+        findings.holds(Check::Form, false, || what.to_owned());
+        self.record.add("-", findings);
+    }
+
+    /// A page was read. Gives what others wait for.
+    pub fn page(&mut self, stored: &Stored) -> Vec<News> {
+        let page = match Page::read(stored) {
+            Ok(page) => page,
+            Err(cause) => {
+                self.unreadable(&cause.to_string());
+                return Vec::new();
+            }
+        };
+        let last = self.pages.insert(page.partition, page.journal_sequence).unwrap_or(0);
+        let mut findings = Findings::default();
+        findings.holds(Check::PagesInOrder, page.journal_sequence > last, || {
+            format!("partition {}: page {} came after page {last}", page.partition, page.journal_sequence)
+        });
+        self.record.add("-", findings);
+        page.events.iter().filter_map(|event| self.event(event)).collect()
+    }
+
+    fn event(&mut self, event: &PageEvent<'_>) -> Option<News> {
+        let key = event.key.as_ref();
+        let mut findings = Findings::default();
+        let Some((order, _)) = self.cases.get_key_value(key) else {
+            if key.starts_with(&self.settings.prefix) {
+                findings.holds(Check::FinalIsFinal, false, || format!("{} after the end", event.kind));
+                self.record.add(key, findings);
+            }
+            return None;
+        };
+        let order = Arc::clone(order);
+        let case = self.cases.get_mut(key)?;
+        let has_ended = case.event(event, &mut findings);
+        let end = case.events.end;
+        self.record.add(key, findings);
+        if has_ended {
+            self.tally.open -= 1;
+            match end {
+                Some(End::Completed) => self.tally.completed += 1,
+                Some(End::Cancelled) => self.tally.cancelled += 1,
+                Some(End::Rejected) | None => self.tally.rejected += 1,
+            }
+            self.unsettled += 1;
+            case_of(&mut self.cases, key).stage = Stage::Unsettled;
+        }
+        self.settle(key);
+        let kind = match event.kind.as_ref() {
+            "order.committed" => NewsKind::Committed,
+            "shipment.requested" => NewsKind::AtNode,
+            _ if has_ended => NewsKind::Ended,
+            _ => return None,
+        };
+        Some(News { order, kind })
+    }
+
+    /// Closes an ended order as soon as everything about it holds.
+    fn settle(&mut self, order: &str) {
+        let Some((name, case)) = self.cases.get_key_value(order) else { return };
+        if case.stage != Stage::Unsettled {
+            return;
+        }
+        let findings = case.closing(self.settings.patient);
+        if !findings.is_clean() {
+            return;
+        }
+        let name = Arc::clone(name);
+        self.record.add(order, findings);
+        self.unsettled -= 1;
+        case_of(&mut self.cases, order).stage = Stage::Quiet;
+        self.quiet.push_back(name);
+        while self.quiet.len() > self.settings.quiet_orders {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(order) = self.quiet.pop_front() else { return };
+        if let Some(case) = self.cases.remove(&order) {
+            // Something may have come after it was found clean.
+            self.record.add(&order, case.closing(self.settings.patient));
+        }
+        self.forgotten.push(order);
+    }
+
+    /// The orders that were forgotten since the last call: participants may forget them too.
+    pub fn take_forgotten(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// How the orders have ended so far.
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// True if every order has ended and nothing about any is still to come.
+    pub const fn is_settled(&self) -> bool {
+        self.tally.open == 0 && self.unsettled == 0
+    }
+
+    /// The verdict if nothing more were to come.
+    pub fn verdict(&self) -> Verdict {
+        let mut record = self.record.clone();
+        let mut rest: Vec<(&Arc<str>, &Case)> = self.cases.iter().collect();
+        rest.sort_by_key(|(order, _)| *order);
+        for (order, case) in rest {
+            record.add(order, case.closing(self.settings.patient));
+        }
+        Verdict {
+            clean: record.total == 0,
+            checks: record.checks,
+            violations: record.kept,
+            violations_total: record.total,
+            orders: self.tally,
+        }
+    }
+}
+
+fn case_of<'a>(cases: &'a mut HashMap<Arc<str>, Case>, order: &str) -> &'a mut Case {
+    cases.get_mut(order).expect("it was found a moment ago under the same exclusive borrow")
+}
+
+impl Witness for Mutex<Auditor> {
+    fn command(&self, command: &Command<'_>) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).command(command);
+    }
+
+    fn applied(&self, entry: Entry<'_>) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).applied(entry);
+    }
+
+    fn unreadable(&self, what: &str) {
+        self.lock().unwrap_or_else(PoisonError::into_inner).unreadable(what);
+    }
+}

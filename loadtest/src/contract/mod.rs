@@ -1,0 +1,14 @@
+//! The public contract as this crate speaks it: subjects, bodies of what it sends, and views of what it reads.
+
+mod inbound;
+mod naming;
+mod outbound;
+
+pub use inbound::{
+    Command, CommandBody, Destination, DocumentRow, EventData, Page, PageEvent, ReceiptBody, ReleaseRow,
+    TenderRow, Unreadable,
+};
+pub use naming::{Naming, Sender};
+pub use outbound::{
+    Accrual, Customer, Fee, Line, LineQuantity, OrderCancel, Redemption, ShipTo, Submit, Tender, quantities,
+};

@@ -1,0 +1,118 @@
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use super::{Config, DEFAULTS, environment_name, flatten};
+use crate::cli::ServeOptions;
+use crate::exit::{Exit, Failure};
+
+fn with_file(text: &str) -> Result<Config, Failure> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let options = ServeOptions { config: Some(file.path().to_owned()), ..ServeOptions::default() };
+    Config::from_layers(&options, std::iter::empty())
+}
+
+fn with_environment(pairs: &[(&str, &str)]) -> Result<Config, Failure> {
+    let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_layers(&ServeOptions::default(), pairs)
+}
+
+#[test]
+fn keys_of_the_default_file_are_the_keys_of_the_config() {
+    let file = flatten(&DEFAULTS.parse().unwrap());
+    let config = flatten(&toml::Table::try_from(Config::default()).unwrap());
+    let file: BTreeSet<_> = file.keys().collect();
+    let config: BTreeSet<_> = config.keys().collect();
+    assert_eq!(file, config, "left: config/default.toml, right: struct Config");
+}
+
+#[test]
+fn the_defaults_of_the_code_are_the_defaults_of_the_file() {
+    let order = domain::order::Policies::default();
+    assert_eq!(Config::default().order, order);
+    let of_code = toml::Value::try_from(actors::config::NodeConfig::default()).unwrap();
+    let of_file = toml::Value::try_from(Config::default().node).unwrap();
+    assert_eq!(of_code, of_file);
+}
+
+#[test]
+fn every_key_of_the_default_file_has_a_comment_with_unit_and_reason() {
+    let mut comment = false;
+    for line in DEFAULTS.lines() {
+        match line.trim() {
+            text if text.starts_with('#') => comment = true,
+            "" => comment = false,
+            text if text.starts_with('[') => {}
+            text => assert!(comment, "no comment above {text:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_two_keys_share_a_variable() {
+    let keys = flatten(&DEFAULTS.parse().unwrap());
+    let names: BTreeSet<_> = keys.keys().map(|key| environment_name(key)).collect();
+    assert_eq!(names.len(), keys.len());
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"[nats]\nurl = \"nats://file:1\"\nroot = \"shop\"\n[order]\ncommit_deadline_ms = 7_000\n").unwrap();
+    let options = ServeOptions {
+        config: Some(file.path().to_owned()),
+        nats: Some("nats://flag:3".to_owned()),
+        http: None,
+    };
+    let environment = [
+        ("DOORBUSTER_NATS_URL", "nats://environment:2"),
+        ("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS", "8000"),
+        ("DOORBUSTER_NATS_SERVER", "/usr/bin/nats-server"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config = Config::from_layers(&options, environment.into_iter()).unwrap();
+    assert_eq!(config.nats.url, "nats://flag:3");
+    assert_eq!(config.nats.root, "shop");
+    assert_eq!(config.order.commit_deadline_ms, 8_000);
+    assert_eq!(config.http, Config::default().http);
+}
+
+#[test]
+fn unknown_keys_are_refused_with_line_and_known_names() {
+    let failure = with_file("[nats]\n# mistyped\nurll = \"x\"\n\n[order.payment]\nfirst = 3\n").unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.what.contains(":3: unknown key `nats.urll`; known here: root, sync, url"), "{}", failure.what);
+    assert!(failure.what.contains(":6: unknown key `order.payment.first`"), "{}", failure.what);
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_with_its_line() {
+    let failure = with_file("[order]\ncommit_deadline_ms = \"30s\"\n").unwrap_err();
+    assert!(failure.what.ends_with(":2: `order.commit_deadline_ms` must be an integer, found a string"), "{}", failure.what);
+    let failure = with_environment(&[("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS", "soon")]).unwrap_err();
+    assert!(failure.what.starts_with("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS: "), "{}", failure.what);
+}
+
+#[test]
+fn broken_toml_is_refused_with_its_line() {
+    let failure = with_file("[nats]\nurl = \n").unwrap_err();
+    assert!(failure.what.contains(":2: "), "{}", failure.what);
+}
+
+#[test]
+fn an_unknown_variable_is_refused() {
+    let failure = with_environment(&[("DOORBUSTER_NATS_URLL", "x")]).unwrap_err();
+    assert!(failure.what.contains("DOORBUSTER_NATS_URLL") && failure.what.contains("DOORBUSTER_NATS_URL,"));
+    assert_eq!(failure.exit, Exit::Usage);
+}
+
+#[test]
+fn values_out_of_range_name_key_value_unit_and_range() {
+    let failure = with_environment(&[
+        ("DOORBUSTER_HTTP_ADDRESS", "0.0.0.0:8470"),
+        ("DOORBUSTER_ORDER_PAYMENT_FIRST_MS", "0"),
+    ])
+    .unwrap_err();
+    assert!(failure.what.contains("http.address = 0.0.0.0:8470"), "{}", failure.what);
+    assert!(failure.what.contains("order.payment.first_ms = 0 ms: must be from 10 to 30000 ms"), "{}", failure.what);
+}

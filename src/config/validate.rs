@@ -1,0 +1,103 @@
+//! What a configuration must hold beyond its shape: ranges and relations, each refusal with key, value, unit and remedy.
+
+use domain::ids::Token;
+
+use super::Config;
+use crate::exit::Failure;
+
+const DAY_MS: i64 = 86_400_000;
+
+impl Config {
+    /// Checks ranges and relations.
+    ///
+    /// # Errors
+    /// A failure with exit code 2 that lists all mistakes.
+    pub fn validate(&self) -> Result<(), Failure> {
+        let mut mistakes = Vec::new();
+        self.check_surface(&mut mistakes);
+        self.check_order(&mut mistakes);
+        self.check_node(&mut mistakes);
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage(mistakes.join("\n"), "change the value, or leave the key out to take its default"))
+    }
+
+    fn check_surface(&self, mistakes: &mut Vec<String>) {
+        if !self.http.address.ip().is_loopback() {
+            mistakes.push(format!(
+                "http.address = {}: only loopback is allowed (127.0.0.1 or [::1]), since the API has no access tokens; \
+                 put a proxy that authenticates in front of it",
+                self.http.address
+            ));
+        }
+        if let Err(problem) = Token::new(&self.nats.root) {
+            mistakes.push(format!("nats.root: {problem}"));
+        }
+        if self.nats.url.trim().is_empty() {
+            mistakes.push("nats.url is empty: give a URL such as nats://127.0.0.1:4222".to_owned());
+        }
+        if let Err(problem) = self.log.filter.parse::<tracing_subscriber::EnvFilter>() {
+            mistakes.push(format!("log.filter = {:?}: {problem}; for example \"info,actors=debug\"", self.log.filter));
+        }
+    }
+
+    fn check_node(&self, mistakes: &mut Vec<String>) {
+        let (node, runtime) = (&self.node, &self.runtime);
+        let size = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let time = |ms: i64| u64::try_from(ms).unwrap_or(0);
+        for (key, value, unit, least, most) in [
+            ("node.in_flight_inputs", size(node.in_flight_inputs), "messages", 1, 1_000_000),
+            ("node.lane_batch", size(node.lane_batch), "messages", 1, 10_000),
+            ("node.cycle_inputs", size(node.cycle_inputs), "messages", 5, 100_000),
+            ("node.lane_patience_ms", node.lane_patience_ms, "ms", 10, 60_000),
+            ("node.outputs_waiting", size(node.outputs_waiting), "records", 1, 10_000),
+            ("node.receipts_waiting", size(node.receipts_waiting), "receipts", 0, 10_000_000),
+            ("node.receipt_deadline_ms", time(node.receipt_deadline_ms), "ms", 1, 3_600_000),
+            ("node.expiry_ms", time(node.expiry_ms), "ms", 1_000, 7 * 86_400_000),
+            ("node.position_interval_ms", node.position_interval_ms, "ms", 100, 60_000),
+            ("node.purge_interval_ms", node.purge_interval_ms, "ms", 1_000, 3_600_000),
+            ("node.retry_pause_ms", node.retry_pause_ms, "ms", 10, 60_000),
+            ("node.timer_retry_ms", time(node.timer_retry_ms), "ms", 10, 3_600_000),
+            ("node.send_queue", size(node.send_queue), "batches", 1, 1_000_000),
+            ("node.resend_per_second", u64::from(node.resend_per_second), "commands", 1, 1_000_000),
+            ("runtime.threads", size(runtime.threads), "threads", 1, 64),
+            ("runtime.drain_ms", runtime.drain_ms, "ms", 100, 600_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                mistakes.push(format!("{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
+        }
+        for participant in domain::decider::Participant::ALL {
+            if node.in_flight_commands.of(participant) == 0 {
+                mistakes.push(format!(
+                    "node.in_flight_commands.{} = 0 commands: no order could ever end; must be at least 1",
+                    participant.as_str()
+                ));
+            }
+        }
+    }
+
+    fn check_order(&self, mistakes: &mut Vec<String>) {
+        let order = &self.order;
+        let mut within = |key: &str, value: i64, unit: &str, least: i64, most: i64| {
+            if !(least..=most).contains(&value) {
+                mistakes.push(format!("order.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
+        };
+        within("commit_deadline_most_ms", order.commit_deadline_most_ms, "ms", 1_000, DAY_MS);
+        within("commit_deadline_ms", order.commit_deadline_ms, "ms", 100, order.commit_deadline_most_ms);
+        within("accrual_points", order.accrual_points, "points", 0, 1_000_000);
+        within("accrual_per_minor", order.accrual_per_minor, "minor units", 1, 1_000_000_000);
+        within("parking_ms", order.parking_ms, "ms", 1_000, 7 * DAY_MS);
+        let parked = i64::try_from(order.parked_most).unwrap_or(i64::MAX);
+        within("parked_most", parked, "messages", 1, 256);
+        for participant in domain::decider::Participant::ALL {
+            let (name, resend) = (participant.as_str(), order.resend(participant));
+            within(&format!("{name}.most_ms"), resend.most_ms, "ms", 10, DAY_MS);
+            within(&format!("{name}.first_ms"), resend.first_ms, "ms", 10, resend.most_ms);
+            // Re-sending stops an hour before the participant forgets; less than two hours would leave hardly any time.
+            within(&format!("{name}.idempotency_ttl_ms"), resend.idempotency_ttl_ms, "ms", 7_200_000, 90 * DAY_MS);
+        }
+    }
+}

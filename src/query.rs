@@ -1,0 +1,137 @@
+//! Questions over core NATS, answered from memory: `<root>.v1.query.<tenant>.order.status.<id>`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::ports::{Outgoing, Request, SharedBus};
+use bytes::Bytes;
+use domain::envelope::Headers;
+use domain::ids::{EntityId, Key, Token};
+use domain::reason::{Code, Reason};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::api::{Surface, View};
+
+/// How many questions are answered at once; more wait in the connection's own bound.
+const AT_ONCE: usize = 64;
+
+/// Until a subscription that ended or was refused is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[derive(Serialize, Deserialize)]
+struct Summary<'a> {
+    #[serde(borrow)]
+    order_id: &'a RawValue,
+    version: u64,
+    #[serde(borrow)]
+    phase: &'a RawValue,
+    #[serde(borrow)]
+    status: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct Refused<'a> {
+    order_id: &'a str,
+    reason: Reason,
+}
+
+/// Answers until it is dropped.
+pub async fn answer_questions(bus: SharedBus, root: String, surface: Arc<dyn Surface>) {
+    let subject = format!("{root}.v1.query.*.order.status.*");
+    loop {
+        match bus.subscribe(&subject).await {
+            Ok(subscription) => {
+                let questions = futures_util::stream::unfold(subscription, |mut subscription| async {
+                    subscription.next().await.map(|question| (question, subscription))
+                });
+                questions.for_each_concurrent(AT_ONCE, |question| answer(&bus, surface.as_ref(), question)).await;
+            }
+            Err(error) => tracing::debug!(%error, "cannot listen to questions"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn answer(bus: &SharedBus, surface: &dyn Surface, question: Request) {
+    let Some(reply_to) = question.reply_to else { return };
+    let text = status(surface, &question.subject).await;
+    let headers = Headers::new().with("content-type", "application/json");
+    // Who asks sets a deadline; a lost answer is asked for again.
+    let _ = bus.send(Outgoing { subject: reply_to, headers, body: Bytes::from(text) });
+}
+
+async fn status(surface: &dyn Surface, subject: &str) -> String {
+    let mut tokens = subject.rsplit('.');
+    let key = tokens.next().unwrap_or_default();
+    let tenant = tokens.nth(2).unwrap_or_default();
+    let id = match (Token::new(tenant), Key::new(key)) {
+        (Ok(tenant), Ok(key)) => {
+            EntityId { tenant, kind: Token::new("order").expect("a literal of the allowed form"), key }
+        }
+        (Err(problem), _) | (_, Err(problem)) => return refused(key, Code::SchemaInvalid, problem.to_string()),
+    };
+    match surface.order(&id).await {
+        Ok(Some(view)) => summary(&view),
+        Ok(None) => refused(key, Code::UnknownEntity, format!("tenant {} has no order {key}", id.tenant)),
+        Err(not_now) => refused(key, Code::Unavailable, not_now.0),
+    }
+}
+
+/// The four fields of the answer, cut out of the whole view.
+fn summary(view: &View) -> String {
+    let summary: Summary<'_> = serde_json::from_str(&view.json).expect("a view has order_id, version, phase and status");
+    serde_json::to_string(&summary).expect("four fields that were JSON a moment ago")
+}
+
+fn refused(order_id: &str, code: Code, message: String) -> String {
+    let refused = Refused { order_id, reason: Reason::new(code, message) };
+    serde_json::to_string(&refused).expect("plain fields have a JSON form")
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use domain::ids::EntityId;
+
+    use super::status;
+    use crate::api::{NotNow, Readiness, Surface, View};
+
+    struct OneOrder;
+
+    #[async_trait]
+    impl Surface for OneOrder {
+        fn readiness(&self) -> Readiness {
+            Readiness::Ready(String::new())
+        }
+
+        fn metrics(&self) -> String {
+            String::new()
+        }
+
+        async fn order(&self, id: &EntityId) -> Result<Option<View>, NotNow> {
+            let json = r#"{"order_id":"o-1","version":3,"phase":"committed","lines":[],"status":{"erp":"none"}}"#;
+            let known = id.tenant.as_str() == "main" && id.key.as_str() == "o-1";
+            Ok(known.then(|| View { version: 3, json: json.to_owned() }))
+        }
+
+        async fn timeline(&self, _: &EntityId) -> Result<Option<String>, NotNow> {
+            Ok(None)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_known_order_is_told_with_version_phase_and_status() {
+        let text = status(&OneOrder, "retail.v1.query.main.order.status.o-1").await;
+        assert_eq!(text, r#"{"order_id":"o-1","version":3,"phase":"committed","status":{"erp":"none"}}"#);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_order_and_a_bad_id_are_told_why() {
+        let text = status(&OneOrder, "retail.v1.query.other.order.status.o-1").await;
+        assert!(text.contains(r#""code":"unknown_entity""#), "{text}");
+        let text = status(&OneOrder, "retail.v1.query.main.order.status.o$1").await;
+        assert!(text.contains(r#""code":"schema_invalid""#), "{text}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Names, units and help texts of all metrics. Labels are closed sets, so the number of series is bounded.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actors::metrics::{BUCKETS, Counter, Gauge, Histogram, Metrics, REASONS};
+use bus::layout::Lane;
+use domain::decider::Participant;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// What a partition does right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionState {
+    /// Which partition.
+    pub partition: u16,
+    /// `recovering`, `ready`, `fenced`, `broken` or `stopped`.
+    pub state: &'static str,
+}
+
+/// Where the states of the partitions are asked for.
+type AskStates = Arc<dyn Fn() -> Vec<PartitionState> + Send + Sync>;
+
+/// All metrics of a node, as text.
+#[derive(Debug)]
+pub struct Exposition {
+    registry: Registry,
+}
+
+impl Exposition {
+    /// Reads `metrics` and asks `states` whenever it is rendered.
+    pub fn new(metrics: Arc<Metrics>, states: AskStates) -> Self {
+        let mut registry = Registry::with_prefix("doorbuster");
+        registry.register_collector(Box::new(NodeCollector { metrics, states }));
+        Self { registry }
+    }
+
+    /// The text that a scrape gets.
+    ///
+    /// # Panics
+    /// Never: writing into a string does not fail.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        text::encode(&mut out, &self.registry).expect("writing into a string does not fail");
+        out
+    }
+}
+
+struct NodeCollector {
+    metrics: Arc<Metrics>,
+    states: AskStates,
+}
+
+impl fmt::Debug for NodeCollector {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("NodeCollector").finish_non_exhaustive()
+    }
+}
+
+impl Collector for NodeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut sheet = Sheet { encoder: &mut encoder };
+        self.encode_inputs(&mut sheet)?;
+        self.encode_journal(&mut sheet)?;
+        self.encode_outputs(&mut sheet)?;
+        self.encode_states(&mut sheet)
+    }
+}
+
+impl NodeCollector {
+    fn encode_inputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        let metrics = &self.metrics;
+        let by_lane = |counters: &'static str, help: &'static str, values: &[Counter; 4], sheet: &mut Sheet<'_, '_>| {
+            let rows = Lane::ALL.iter().map(|lane| (stream(*lane), values[lane.index()].get()));
+            sheet.counters(counters, help, "stream", rows)
+        };
+        by_lane("inputs", "Messages taken from each inbound stream", &metrics.inputs, sheet)?;
+        by_lane("lost_inputs", "Messages that a stream lost at its end; they were read again", &metrics.lost, sheet)?;
+        sheet.counter("duplicates", "Repeated inputs that were recognised", &metrics.repeated)?;
+        sheet.counter("handed_on", "Items of batches that went on to their own partition", &metrics.handed_on)?;
+        sheet.counter("timers", "Deadlines delivered to entities", &metrics.timers)?;
+        let rows = REASONS.iter().zip(&metrics.dead_letters).map(|(reason, count)| (reason.as_str(), count.get()));
+        sheet.counters("dead_letters", "Messages that could not be taken", "reason", rows)
+    }
+
+    fn encode_journal(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        let metrics = &self.metrics;
+        sheet.counter("decisions", "Versions of entities that were decided", &metrics.decisions)?;
+        sheet.counter("journal_appends", "Records appended to the journal", &metrics.records)?;
+        sheet.counter("journal_bytes", "Size of these records as stored", &metrics.record_bytes)?;
+        sheet.counter("replayed_decisions", "Decisions read again by recoveries", &metrics.replayed)?;
+        sheet.counter("panics", "Faults caught in the rules; each set one entity aside", &metrics.panics)?;
+        sheet.counter("fenced", "Partitions lost to another owner", &metrics.fenced)?;
+        sheet.histogram("batch_size", "Decisions in one record", None, 1.0, &metrics.record_decisions)?;
+        let help = "From closing a record to its acknowledgement";
+        sheet.histogram("commit_latency", help, Some(Unit::Seconds), 1e-6, &metrics.append_us)
+    }
+
+    fn encode_outputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        let metrics = &self.metrics;
+        sheet.by_participant("commands", "Commands sent, again ones included", &metrics.commands)?;
+        let help = "Commands dropped before the broker; their deadlines send them again";
+        sheet.by_participant("commands_dropped", help, &metrics.commands_dropped)?;
+        sheet.gauges("in_flight", "Commands sent and not answered", "participant", named(&metrics.in_flight))?;
+        let help = "Commands that wait for their participant's gate";
+        sheet.gauges("waiting", help, "participant", named(&metrics.waiting))?;
+        sheet.counter("events", "Business events published in pages", &metrics.events)?;
+        sheet.counter("pages", "Event pages stored", &metrics.pages)?;
+        sheet.counter("notices", "Events that were also published alone", &metrics.notices)?;
+        let receipts = [
+            ("accepted", metrics.receipts_accepted.get()),
+            ("rejected", metrics.receipts_rejected.get()),
+            ("pending", metrics.receipts_pending.get()),
+        ];
+        sheet.counters("receipts", "Receipts sent", "outcome", receipts.into_iter())
+    }
+
+    fn encode_states(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        let mut phases: Vec<(&str, i64)> =
+            self.metrics.phases.iter().map(|phase| (*phase.key(), *phase.value())).collect();
+        phases.sort_unstable();
+        sheet.gauges("orders", "Orders in memory by phase", "phase", phases.into_iter())?;
+        let help = "1 for the state that a partition is in";
+        let mut family = sheet.encoder.encode_descriptor("partition_state", help, None, MetricType::Gauge)?;
+        for PartitionState { partition, state } in (self.states)() {
+            let number = partition.to_string();
+            let labels = [("partition", number.as_str()), ("state", state)];
+            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+const fn stream(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Replies => "replies",
+        Lane::Work => "work",
+        Lane::Intake => "intake",
+        Lane::Bulk => "bulk",
+    }
+}
+
+fn named(gauges: &[Gauge; 5]) -> impl Iterator<Item = (&'static str, i64)> {
+    Participant::ALL.into_iter().map(|participant| (participant.as_str(), gauges[participant.index()].get()))
+}
+
+/// What is written to: one line of code for each kind of metric.
+struct Sheet<'a, 'b> {
+    encoder: &'a mut DescriptorEncoder<'b>,
+}
+
+impl Sheet<'_, '_> {
+    fn counter(&mut self, name: &str, help: &str, counter: &Counter) -> fmt::Result {
+        let metric = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(counter.get()).encode(metric)
+    }
+
+    fn counters<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        rows: impl Iterator<Item = (&'v str, u64)>,
+    ) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (value, count) in rows {
+            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
+    }
+
+    fn by_participant(&mut self, name: &str, help: &str, counters: &[Counter; 5]) -> fmt::Result {
+        let rows = Participant::ALL.into_iter().map(|to| (to.as_str(), counters[to.index()].get()));
+        self.counters(name, help, "participant", rows)
+    }
+
+    fn gauges<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        rows: impl Iterator<Item = (&'v str, i64)>,
+    ) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (value, number) in rows {
+            ConstGauge::new(number).encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
+    }
+
+    /// `scale` turns the recorded unit into the one that is shown.
+    fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        scale: f64,
+        histogram: &Histogram,
+    ) -> fmt::Result {
+        let counts = histogram.buckets();
+        let last = BUCKETS - 1;
+        let mut upper = 0.5;
+        let buckets: Vec<(f64, u64)> = counts
+            .iter()
+            .enumerate()
+            .map(|(bucket, count)| {
+                // Bucket n ends just below 2^n, the last one has no end.
+                upper *= 2.0;
+                (if bucket == last { f64::MAX } else { upper * scale }, *count)
+            })
+            .collect();
+        #[expect(clippy::cast_precision_loss, reason = "a sum beyond 2^53 microseconds loses nothing that matters")]
+        let sum = histogram.sum() as f64 * scale;
+        let mut metric = self.encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Histogram)?;
+        metric.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actors::metrics::Metrics;
+
+    use super::{Exposition, PartitionState};
+
+    #[test]
+    fn a_scrape_names_every_counter_with_its_labels() {
+        let metrics = Arc::new(Metrics::default());
+        metrics.inputs[0].add(3);
+        metrics.dead_letters[1].add_one();
+        metrics.record_decisions.record(5);
+        metrics.append_us.record(1_500);
+        metrics.phases.insert("committed", 2);
+        let states = Arc::new(|| vec![PartitionState { partition: 3, state: "recovering" }]);
+        let text = Exposition::new(metrics, states).render();
+        for line in [
+            "doorbuster_dead_letters_total{reason=\"version\"} 1",
+            "doorbuster_orders{phase=\"committed\"} 2",
+            "doorbuster_partition_state{partition=\"3\",state=\"recovering\"} 1",
+            "doorbuster_batch_size_bucket{le=\"8.0\"} 1",
+            "doorbuster_commit_latency_seconds_sum 0.0015",
+            "doorbuster_in_flight{participant=\"erp\"} 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+        assert!(text.contains("doorbuster_inputs_total{stream=\""), "{text}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,0 +1,7 @@
+//! What the server tells about itself: log lines on stderr, numbers on `/metrics`.
+
+mod logging;
+mod metrics;
+
+pub use logging::log_to_stderr;
+pub use metrics::{Exposition, PartitionState};

@@ -1,0 +1,170 @@
+//! Rules of the repository that no compiler knows.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MOST_LINES: usize = 500;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below `folder` that end in `.extension`, build output and hidden folders left out.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the repository can be read") {
+            let path = entry.expect("an entry of that folder can be read").path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "target" && !name.starts_with('.') {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root()).unwrap().to_owned(), text)
+    };
+    files(root(), "rs").into_iter().map(read).collect()
+}
+
+/// The names of all packages that `package` needs at run time.
+fn dependencies(package: &str, more: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args([
+            "tree",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--locked",
+            "--offline",
+            "--package",
+            package,
+        ])
+        .args(more)
+        .output()
+        .expect("cargo runs, for it runs this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned);
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn arrows_point_at_the_domain() {
+    let absent = |package: &str, more: &[&str], banned: &[&str]| {
+        let found = dependencies(package, more);
+        assert!(found.contains(package), "the tree of {package} names at least {package}");
+        for name in banned {
+            assert!(!found.contains(*name), "{package} must not depend on {name}");
+        }
+    };
+    let outside = ["tokio", "actix", "actix-web", "async-nats", "doorbuster-bus", "doorbuster-actors"];
+    absent("doorbuster-domain", &["--all-features"], &outside);
+    absent(
+        "doorbuster-bus",
+        &["--all-features"],
+        &["actix", "actix-web", "doorbuster-actors", "doorbuster-loadtest"],
+    );
+    absent("doorbuster-actors", &[], &["async-nats", "actix-web", "doorbuster-loadtest"]);
+    absent("doorbuster-loadtest", &[], &["actix", "async-nats", "doorbuster-actors"]);
+}
+
+#[test]
+fn no_file_is_longer_than_one_thought() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines, allowed are {MOST_LINES}", path.display());
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Put together here, so that this file does not hold them itself.
+    let banned =
+        ["TO", "FIX", "XX"].iter().zip(["DO", "ME", "X"]).map(|(head, tail)| format!("{head}{tail}"));
+    let banned: Vec<String> =
+        banned.chain(["todo", "unimplemented"].iter().map(|name| format!("{name}!("))).collect();
+    for (path, text) in sources() {
+        for (number, line) in text.lines().enumerate() {
+            for word in &banned {
+                assert!(!line.contains(word.as_str()), "{}:{}: {word}", path.display(), number + 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_named_after_nothing() {
+    for (path, _) in sources() {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        for vague in ["utils", "util", "common", "helpers", "helper", "manager", "misc"] {
+            assert_ne!(stem, vague, "{}: name it after what is in it", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_test_sleeps_through_real_time() {
+    let banned = ["thread::", "sleep"].concat();
+    for (path, text) in sources() {
+        assert!(!text.contains(&banned), "{}: wait for a condition, with a bound", path.display());
+    }
+}
+
+#[test]
+fn every_invariant_is_cited_by_a_test() {
+    let architecture = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let section = architecture
+        .split("\n## Invariants\n")
+        .nth(1)
+        .expect("docs/architecture.md has a section Invariants");
+    let section = section.split("\n## ").next().unwrap();
+    let names: Vec<&str> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .filter(|name| name.contains('-') && !name.starts_with('-'))
+        .collect();
+    assert!(names.len() >= 10, "found only {names:?}");
+    let sources = sources();
+    for name in names {
+        let citation = format!("invariant: {name}");
+        assert!(sources.iter().any(|(_, text)| text.contains(&citation)), "no test cites `{citation}`");
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for path in files(root(), "md") {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.starts_with("http") || link.starts_with('#') {
+                continue;
+            }
+            let file = link.split('#').next().unwrap();
+            let target = path.parent().unwrap().join(file);
+            assert!(target.exists(), "{}: {link} leads nowhere", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_continuous_check_is_the_test_command() {
+    let text = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    let commands: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).collect();
+    assert_eq!(commands, ["exec \"$(dirname \"$0\")/../test\""]);
+}

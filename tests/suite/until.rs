@@ -1,0 +1,25 @@
+//! Waiting for a condition, with a bound.
+
+use std::time::Duration;
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Looks at `condition` until it gives something; after `bound` the test fails and says `what` never came.
+pub(crate) async fn until<T, F>(bound: Duration, what: &str, mut condition: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let looks = async {
+        loop {
+            if let Some(found) = condition().await {
+                return found;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    match tokio::time::timeout(bound, looks).await {
+        Ok(found) => found,
+        Err(_) => panic!("{what}: not within {} s", bound.as_secs()),
+    }
+}
