@@ -57,7 +57,7 @@ pub(crate) async fn tell<D: Decider>(
         for entry in record.entries {
             match entry {
                 Entry::Decision(decided) if decided.entity == *id => {
-                    lines.push(line::<D>(&mut state, &decided)?)
+                    lines.push(line::<D>(&mut state, &decided)?);
                 }
                 _ => {}
             }

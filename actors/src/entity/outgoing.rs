@@ -78,11 +78,10 @@ pub(super) fn prepare<D: Decider>(
             waiting.push((effect.participant, effect.id.into()));
         }
         let sent = effect.state == EffectState::Sent;
-        if sent && earlier.is_none_or(|earlier| earlier.attempts != effect.attempts) {
-            if let Some(command) = D::command(id, &state, effect.id) {
-                let message = outbound::command(&env.layout, id, trace, now, command);
-                queued.commands.push((effect.participant, message));
-            }
+        let new = sent && earlier.is_none_or(|earlier| earlier.attempts != effect.attempts);
+        if new && let Some(command) = D::command(id, &state, effect.id) {
+            let message = outbound::command(&env.layout, id, trace, now, command);
+            queued.commands.push((effect.participant, message));
         }
     }
     let entry = Entry::Decision(Decided {

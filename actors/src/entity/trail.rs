@@ -15,11 +15,15 @@ impl Trail {
         }
         let mut difference = sequence - self.last;
         self.last = sequence;
-        while difference >= 0x80 {
-            self.bytes.push((difference & 0x7f) as u8 | 0x80);
+        loop {
+            let group = u8::try_from(difference & 0x7f).expect("seven bits fit into a byte");
             difference >>= 7;
+            if difference == 0 {
+                self.bytes.push(group);
+                return;
+            }
+            self.bytes.push(group | 0x80);
         }
-        self.bytes.push(difference as u8);
     }
 
     /// All sequences, oldest first.

@@ -95,16 +95,14 @@ pub(super) fn outside(layout: &Layout, envelope: &Envelope) -> Result<(), Refusa
     let mut violation = |name: &str, message: String| {
         violations.push(Violation { pointer: format!("/headers/{name}"), message });
     };
-    if let Some(reply_to) = envelope.headers.get("Reply-To").filter(|_| may_have_receipt(envelope)) {
-        if !layout.receipt_allowed(reply_to, &envelope.tenant) {
-            let allowed = format!("_INBOX. or {}.v1.receipt.{}.", layout.root, envelope.tenant);
-            violation("Reply-To", format!("{reply_to:?} is not allowed; expected a subject under {allowed}"));
-        }
+    let reply_to = envelope.headers.get("Reply-To").filter(|_| may_have_receipt(envelope));
+    if let Some(reply_to) = reply_to.filter(|subject| !layout.receipt_allowed(subject, &envelope.tenant)) {
+        let allowed = format!("_INBOX. or {}.v1.receipt.{}.", layout.root, envelope.tenant);
+        violation("Reply-To", format!("{reply_to:?} is not allowed; expected a subject under {allowed}"));
     }
-    if let Some(found) = envelope.headers.get("content-type") {
-        if !is_json(found) && !is_message_pack(&envelope.headers) {
-            violation("content-type", format!("{found:?}; expected application/json or application/msgpack"));
-        }
+    let content_type = envelope.headers.get("content-type");
+    if let Some(found) = content_type.filter(|found| !is_json(found) && !is_message_pack(&envelope.headers)) {
+        violation("content-type", format!("{found:?}; expected application/json or application/msgpack"));
     }
     let mut reason = DeadReason::Schema;
     if let Some(found) = envelope.headers.get("ce-type") {

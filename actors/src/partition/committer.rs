@@ -21,7 +21,7 @@ use crate::outbound;
 use crate::record::{Encoded, Entry, Positions, RecordHash, RecordHead, encode, encode_entry};
 
 /// The end of the journal, as this owner left it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct JournalEnd {
     pub(crate) epoch: u64,
     /// The number of the last record.

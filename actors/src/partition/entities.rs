@@ -120,18 +120,17 @@ impl<D: Decider> Partition<D> {
     {
         let mut entities = self.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return false };
-        let address = match &slot.address {
-            Some(address) => address,
-            None => {
-                let entity = slot.resting.take().expect("an entity rests while it has no actor");
-                let (id, trail, partition) = (slot.id.clone(), Rc::clone(&slot.trail), Rc::clone(self));
-                // No more messages can be under way than there are credits, and as many readers.
-                let capacity = 2 * self.env.config.in_flight_inputs;
-                slot.address.insert(EntityActor::create(move |context| {
-                    context.set_mailbox_capacity(capacity);
-                    EntityActor::new(id, number, *entity, trail, partition)
-                }))
-            }
+        let address = if let Some(address) = &slot.address {
+            address
+        } else {
+            let entity = slot.resting.take().expect("an entity rests while it has no actor");
+            let (id, trail, partition) = (slot.id.clone(), Rc::clone(&slot.trail), Rc::clone(self));
+            // No more messages can be under way than there are credits, and as many readers.
+            let capacity = 2 * self.env.config.in_flight_inputs;
+            slot.address.insert(EntityActor::create(move |context| {
+                context.set_mailbox_capacity(capacity);
+                EntityActor::new(id, number, *entity, trail, partition)
+            }))
         };
         slot.pending += 1;
         self.take_credit();

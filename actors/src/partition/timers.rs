@@ -52,7 +52,7 @@ impl Timers {
 }
 
 /// The longest sleep; a deadline that is further away is looked at again then.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
+const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
 /// Delivers deadlines until the partition drains.
 pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {

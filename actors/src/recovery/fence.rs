@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::entity::HashKey;
 use crate::node::PartitionStatus;
 use crate::partition::{Environment, Halt, JournalEnd, Partition, append};
-use crate::record::{Entry, Fence, Positions, Record, RecordHash, ReplayEntry, decode, encode_entry};
+use crate::record::{Entry, Fence, Record, RecordHash, ReplayEntry, decode, encode_entry};
 
 /// What stands in the journal before us.
 struct Found {
@@ -123,10 +123,4 @@ async fn record<P, T: serde::de::DeserializeOwned>(
 fn new_hash_key<P>(number: u16, env: &Environment<P>) -> [u8; 16] {
     let digest = Sha256::digest(format!("hash key of {number} by {}", env.config.instance));
     digest[..16].try_into().expect("a SHA-256 is longer than 16 bytes")
-}
-
-impl Default for JournalEnd {
-    fn default() -> Self {
-        Self { epoch: 0, batch: 0, sequence: 0, hash: RecordHash::default(), positions: Positions::default() }
-    }
 }

@@ -219,7 +219,7 @@ fn absorb<D: Decider>(
     if !entity.suspect {
         let state = &mut entity.state;
         let evolved = catch_unwind(AssertUnwindSafe(|| {
-            evolve::<D>(absorbed.entity, state, absorbed.events, published)
+            evolve::<D>(absorbed.entity, state, absorbed.events, published);
         }));
         if let Err(panic) = evolved {
             let fault = fault_text(&*panic);

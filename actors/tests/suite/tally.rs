@@ -195,7 +195,7 @@ impl Decider for Tally {
                 (state.opened, state.waits, state.correlation) = (true, *waits, correlation.clone());
             }
             Event::Accepted { version } => {
-                state.outcome = Some(Outcome { version: *version, rejected: None })
+                state.outcome = Some(Outcome { version: *version, rejected: None });
             }
             Event::Added { amount } => {
                 let breaks = *amount == BREAKS_EVOLVE && BREAK_EVOLVE.get();

@@ -154,7 +154,7 @@ impl World {
         events
     }
 
-    /// Dead letters as (reason, ce_id, body).
+    /// Dead letters as (reason, `ce_id`, body).
     pub(crate) async fn letters(&self) -> Vec<(String, String, Value)> {
         let letters = self.stream(StreamId::Dlq).await;
         let bodies = letters.iter().map(|letter| serde_json::from_slice::<Value>(&letter.body).unwrap());
