@@ -53,6 +53,10 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
             remedy: "give fewer --orders".to_owned(),
         });
     };
+    let report = outcome.map_err(|error| {
+        let remedy = "look after the NATS server, then run the demo again";
+        Failure::unavailable(format!("the run broke off: {error}"), remedy)
+    })?;
     let text =
         if options.json { summary::json(&report, &durability) } else { summary::text(&report, &durability) };
     // Whoever closed stdout does not want to read it; the exit code still says how it went.
