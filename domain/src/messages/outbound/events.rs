@@ -286,7 +286,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `exception.opened`, `exception.resolved`.
+    /// `exception.opened`.
     pub struct ExceptionChanged<'a> {
         /// The order.
         pub order_id: &'a str,
