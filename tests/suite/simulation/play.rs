@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::System;
 use actors::clock::RuntimeClock;
 use actors::config::NodeConfig;
-use actors::node::{Node, Placement};
+use actors::node::{self, Placement};
 use bus::faulty::{FaultPlan, Faults, FaultyBus};
 use bus::layout::{Layout, StreamId};
 use bus::memory::MemoryBus;
