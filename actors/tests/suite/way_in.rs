@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::world::{World, identity, key_in, run, until};
 
+/// Name, kind, body, a header more, and the reason and pointer of the dead letter.
+type Case<'a> = (&'a str, &'a str, &'a str, Option<(&'a str, &'a str)>, &'a str, &'a str);
+
 #[test]
 fn given_wrong_messages_when_they_are_taken_then_each_is_a_dead_letter_and_the_lane_goes_on() {
     run(async {
@@ -16,7 +19,7 @@ fn given_wrong_messages_when_they_are_taken_then_each_is_a_dead_letter_and_the_l
         let elsewhere = json!({"tally_id": there}).to_string();
         let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
         let long = json!({"tally_id": here, "note": "x".repeat(300 * 1024)}).to_string();
-        let cases: [(&str, &str, &str, Option<(&str, &str)>, &str, &str); 9] = [
+        let cases: [Case<'_>; 9] = [
             ("not JSON", "tally.add", "{", None, "schema", ""),
             ("too deep", "tally.add", &deep, None, "schema", ""),
             ("too long", "tally.add", &long, None, "oversize", ""),
