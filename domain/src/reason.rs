@@ -79,7 +79,6 @@ impl Reason {
 
 /// Why a message went to the dead letters; the last but one token of their subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// The body or a header does not have the documented form.

@@ -1,7 +1,48 @@
 //! JSON Schemas (2020-12) of the messages, made from the types that read and write them.
 
+use schemars::Schema;
+
+use crate::messages::decode;
+use crate::messages::outbound::{answers, commands, events};
+
+/// The schema of one message.
+#[derive(Debug)]
+pub struct Document {
+    /// `<plane>/<domain>.<name>`; the receipt has no domain.
+    pub path: String,
+    /// The schema, without examples.
+    pub schema: Schema,
+}
+
+/// The schemas of all messages, in and out.
+pub fn documents() -> Vec<Document> {
+    let read = decode::KNOWN.iter().map(|(plane, domain, name)| {
+        (format!("{}/{domain}.{name}", plane.as_str()), decode::schema(domain, name))
+    });
+    let commands = commands::schemas().into_iter().map(|(kind, schema)| (format!("cmd/{kind}"), schema));
+    let events = events::schemas().into_iter().map(|(kind, schema)| (format!("evt/{kind}"), schema));
+    let others = [
+        ("evt/all.page".to_owned(), of_outgoing::<answers::Page<'static>>()),
+        ("receipt/receipt".to_owned(), of_outgoing::<answers::Receipt<'static>>()),
+        ("dlq/dead_letter".to_owned(), of_outgoing::<answers::DeadLetter<'static>>()),
+    ];
+    read.chain(commands)
+        .chain(events)
+        .chain(others)
+        .map(|(path, schema)| Document::new(path, schema))
+        .collect()
+}
+
+impl Document {
+    fn new(path: String, mut schema: Schema) -> Self {
+        schema.insert("$id".to_owned(), format!("urn:doorbuster:v1:{}", path.replace('/', ":")).into());
+        schema.insert("title".to_owned(), path.clone().into());
+        Self { path, schema }
+    }
+}
+
 /// A field that may be left out has a default; schemars calls it required because reading has no default of its own.
-pub(crate) fn defaults_are_not_required(schema: &mut schemars::Schema) {
+pub(crate) fn defaults_are_not_required(schema: &mut Schema) {
     let defaulted: Vec<String> = schema
         .get("properties")
         .and_then(serde_json::Value::as_object)
@@ -16,7 +57,7 @@ pub(crate) fn defaults_are_not_required(schema: &mut schemars::Schema) {
 }
 
 /// The schema of what we read.
-pub(crate) fn of_incoming<T: schemars::JsonSchema>() -> schemars::Schema {
+pub(crate) fn of_incoming<T: schemars::JsonSchema>() -> Schema {
     schemars::generate::SchemaSettings::draft2020_12()
         .for_deserialize()
         .into_generator()
@@ -24,7 +65,7 @@ pub(crate) fn of_incoming<T: schemars::JsonSchema>() -> schemars::Schema {
 }
 
 /// The schema of what we write.
-pub(crate) fn of_outgoing<T: schemars::JsonSchema>() -> schemars::Schema {
+pub(crate) fn of_outgoing<T: schemars::JsonSchema>() -> Schema {
     schemars::generate::SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator()

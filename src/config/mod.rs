@@ -30,6 +30,8 @@ pub struct Config {
     pub order: domain::order::Policies,
     /// The bounds of the actors.
     pub node: actors::config::NodeConfig,
+    /// How the work is laid on the machine.
+    pub runtime: Runtime,
 }
 
 /// The connection to NATS.
@@ -68,6 +70,16 @@ pub struct Http {
 pub struct Log {
     /// A filter in the form of `tracing_subscriber::EnvFilter`.
     pub filter: String,
+}
+
+/// How the work is laid on the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// Threads that the partitions are spread over.
+    pub threads: usize,
+    /// Milliseconds that a drain may take.
+    pub drain_ms: u64,
 }
 
 impl Config {

@@ -5,6 +5,8 @@ use domain::ids::Token;
 use super::Config;
 use crate::exit::Failure;
 
+const DAY_MS: i64 = 86_400_000;
+
 impl Config {
     /// Checks ranges and relations.
     ///
@@ -14,6 +16,7 @@ impl Config {
         let mut mistakes = Vec::new();
         self.check_surface(&mut mistakes);
         self.check_order(&mut mistakes);
+        self.check_node(&mut mistakes);
         if mistakes.is_empty() {
             return Ok(());
         }
@@ -35,7 +38,46 @@ impl Config {
             mistakes.push("nats.url is empty: give a URL such as nats://127.0.0.1:4222".to_owned());
         }
         if let Err(problem) = self.log.filter.parse::<tracing_subscriber::EnvFilter>() {
-            mistakes.push(format!("log.filter = {:?}: {problem}; for example \"info,actors=debug\"", self.log.filter));
+            mistakes.push(format!(
+                "log.filter = {:?}: {problem}; for example \"info,actors=debug\"",
+                self.log.filter
+            ));
+        }
+    }
+
+    fn check_node(&self, mistakes: &mut Vec<String>) {
+        let (node, runtime) = (&self.node, &self.runtime);
+        let size = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let time = |ms: i64| u64::try_from(ms).unwrap_or(0);
+        for (key, value, unit, least, most) in [
+            ("node.in_flight_inputs", size(node.in_flight_inputs), "messages", 1, 1_000_000),
+            ("node.lane_batch", size(node.lane_batch), "messages", 1, 10_000),
+            ("node.cycle_inputs", size(node.cycle_inputs), "messages", 5, 100_000),
+            ("node.lane_patience_ms", node.lane_patience_ms, "ms", 10, 60_000),
+            ("node.outputs_waiting", size(node.outputs_waiting), "records", 1, 10_000),
+            ("node.receipts_waiting", size(node.receipts_waiting), "receipts", 0, 10_000_000),
+            ("node.receipt_deadline_ms", time(node.receipt_deadline_ms), "ms", 1, 3_600_000),
+            ("node.expiry_ms", time(node.expiry_ms), "ms", 1_000, 7 * 86_400_000),
+            ("node.position_interval_ms", node.position_interval_ms, "ms", 100, 60_000),
+            ("node.purge_interval_ms", node.purge_interval_ms, "ms", 1_000, 3_600_000),
+            ("node.retry_pause_ms", node.retry_pause_ms, "ms", 10, 60_000),
+            ("node.timer_retry_ms", time(node.timer_retry_ms), "ms", 10, 3_600_000),
+            ("node.send_queue", size(node.send_queue), "batches", 1, 1_000_000),
+            ("node.resend_per_second", u64::from(node.resend_per_second), "commands", 1, 1_000_000),
+            ("runtime.threads", size(runtime.threads), "threads", 1, 64),
+            ("runtime.drain_ms", runtime.drain_ms, "ms", 100, 600_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                mistakes.push(format!("{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
+        }
+        for participant in domain::decider::Participant::ALL {
+            if node.in_flight_commands.of(participant) == 0 {
+                mistakes.push(format!(
+                    "node.in_flight_commands.{} = 0 commands: no order could ever end; must be at least 1",
+                    participant.as_str()
+                ));
+            }
         }
     }
 
@@ -46,7 +88,6 @@ impl Config {
                 mistakes.push(format!("order.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
             }
         };
-        const DAY_MS: i64 = 86_400_000;
         within("commit_deadline_most_ms", order.commit_deadline_most_ms, "ms", 1_000, DAY_MS);
         within("commit_deadline_ms", order.commit_deadline_ms, "ms", 100, order.commit_deadline_most_ms);
         within("accrual_points", order.accrual_points, "points", 0, 1_000_000);
@@ -59,7 +100,13 @@ impl Config {
             within(&format!("{name}.most_ms"), resend.most_ms, "ms", 10, DAY_MS);
             within(&format!("{name}.first_ms"), resend.first_ms, "ms", 10, resend.most_ms);
             // Re-sending stops an hour before the participant forgets; less than two hours would leave hardly any time.
-            within(&format!("{name}.idempotency_ttl_ms"), resend.idempotency_ttl_ms, "ms", 7_200_000, 90 * DAY_MS);
+            within(
+                &format!("{name}.idempotency_ttl_ms"),
+                resend.idempotency_ttl_ms,
+                "ms",
+                7_200_000,
+                90 * DAY_MS,
+            );
         }
     }
 }

@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub struct PartitionState {
     /// Which partition.
     pub partition: u16,
-    /// `recovering`, `ready`, `fenced`, `broken` or `stopped`.
+    /// One word of a closed set: `recovering`, `ready`, `broken` and so on.
     pub state: &'static str,
 }
 
@@ -40,6 +40,9 @@ impl Exposition {
     }
 
     /// The text that a scrape gets.
+    ///
+    /// # Panics
+    /// Never: writing into a string does not fail.
     pub fn render(&self) -> String {
         let mut out = String::new();
         text::encode(&mut out, &self.registry).expect("writing into a string does not fail");
@@ -71,16 +74,27 @@ impl Collector for NodeCollector {
 impl NodeCollector {
     fn encode_inputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
         let metrics = &self.metrics;
-        let by_lane = |counters: &'static str, help: &'static str, values: &[Counter; 4], sheet: &mut Sheet<'_, '_>| {
-            let rows = Lane::ALL.iter().map(|lane| (lane.as_str(), values[lane.index()].get()));
-            sheet.counters(counters, help, "stream", rows)
-        };
+        let by_lane =
+            |counters: &'static str, help: &'static str, values: &[Counter; 4], sheet: &mut Sheet<'_, '_>| {
+                let rows = Lane::ALL.iter().map(|lane| (stream(*lane), values[lane.index()].get()));
+                sheet.counters(counters, help, "stream", rows)
+            };
         by_lane("inputs", "Messages taken from each inbound stream", &metrics.inputs, sheet)?;
-        by_lane("lost_inputs", "Messages that a stream lost at its end; they were read again", &metrics.lost, sheet)?;
+        by_lane(
+            "lost_inputs",
+            "Messages that a stream lost at its end; they were read again",
+            &metrics.lost,
+            sheet,
+        )?;
         sheet.counter("duplicates", "Repeated inputs that were recognised", &metrics.repeated)?;
-        sheet.counter("handed_on", "Items of batches that went on to their own partition", &metrics.handed_on)?;
+        sheet.counter(
+            "handed_on",
+            "Items of batches that went on to their own partition",
+            &metrics.handed_on,
+        )?;
         sheet.counter("timers", "Deadlines delivered to entities", &metrics.timers)?;
-        let rows = REASONS.iter().zip(&metrics.dead_letters).map(|(reason, count)| (reason.as_str(), count.get()));
+        let rows =
+            REASONS.iter().zip(&metrics.dead_letters).map(|(reason, count)| (reason.as_str(), count.get()));
         sheet.counters("dead_letters", "Messages that could not be taken", "reason", rows)
     }
 
@@ -94,7 +108,7 @@ impl NodeCollector {
         sheet.counter("fenced", "Partitions lost to another owner", &metrics.fenced)?;
         sheet.histogram("batch_size", "Decisions in one record", None, 1.0, &metrics.record_decisions)?;
         let help = "From closing a record to its acknowledgement";
-        sheet.histogram("commit_latency", help, Some(Unit::Seconds), 1e-6, &metrics.append_us)
+        sheet.histogram("commit_latency", help, Some(&Unit::Seconds), 1e-6, &metrics.append_us)
     }
 
     fn encode_outputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
@@ -102,7 +116,12 @@ impl NodeCollector {
         sheet.by_participant("commands", "Commands sent, again ones included", &metrics.commands)?;
         let help = "Commands dropped before the broker; their deadlines send them again";
         sheet.by_participant("commands_dropped", help, &metrics.commands_dropped)?;
-        sheet.gauges("in_flight", "Commands sent and not answered", "participant", named(&metrics.in_flight))?;
+        sheet.gauges(
+            "in_flight",
+            "Commands sent and not answered",
+            "participant",
+            named(&metrics.in_flight),
+        )?;
         let help = "Commands that wait for their participant's gate";
         sheet.gauges("waiting", help, "participant", named(&metrics.waiting))?;
         sheet.counter("events", "Business events published in pages", &metrics.events)?;
@@ -129,6 +148,15 @@ impl NodeCollector {
             ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+const fn stream(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Replies => "replies",
+        Lane::Work => "work",
+        Lane::Intake => "intake",
+        Lane::Bulk => "bulk",
     }
 }
 
@@ -185,7 +213,7 @@ impl Sheet<'_, '_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         scale: f64,
         histogram: &Histogram,
     ) -> fmt::Result {
@@ -201,9 +229,12 @@ impl Sheet<'_, '_> {
                 (if bucket == last { f64::MAX } else { upper * scale }, *count)
             })
             .collect();
-        #[expect(clippy::cast_precision_loss, reason = "a sum beyond 2^53 microseconds loses nothing that matters")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a sum beyond 2^53 microseconds loses nothing that matters"
+        )]
         let sum = histogram.sum() as f64 * scale;
-        let mut metric = self.encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Histogram)?;
+        let mut metric = self.encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         metric.encode_histogram::<NoLabelSet>(sum, counts.iter().sum(), &buckets, None)
     }
 }

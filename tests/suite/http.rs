@@ -52,8 +52,10 @@ fn parse(text: &str) -> Option<Answer> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect();
-    let length: Option<usize> =
-        headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length")).and_then(|(_, v)| v.parse().ok());
+    let length: Option<usize> = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, v)| v.parse().ok());
     if length.is_some_and(|length| body.len() < length) {
         return None;
     }

@@ -43,7 +43,17 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn dependencies(package: &str, more: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["tree", "--edges", "normal", "--prefix", "none", "--locked", "--offline", "--package", package])
+        .args([
+            "tree",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--locked",
+            "--offline",
+            "--package",
+            package,
+        ])
         .args(more)
         .output()
         .expect("cargo runs, for it runs this test");
@@ -64,7 +74,11 @@ fn arrows_point_at_the_domain() {
     };
     let outside = ["tokio", "actix", "actix-web", "async-nats", "doorbuster-bus", "doorbuster-actors"];
     absent("doorbuster-domain", &["--all-features"], &outside);
-    absent("doorbuster-bus", &["--all-features"], &["actix", "actix-web", "doorbuster-actors", "doorbuster-loadtest"]);
+    absent(
+        "doorbuster-bus",
+        &["--all-features"],
+        &["actix", "actix-web", "doorbuster-actors", "doorbuster-loadtest"],
+    );
     absent("doorbuster-actors", &[], &["async-nats", "actix-web", "doorbuster-loadtest"]);
     absent("doorbuster-loadtest", &[], &["actix", "async-nats", "doorbuster-actors"]);
 }
@@ -80,8 +94,10 @@ fn no_file_is_longer_than_one_thought() {
 #[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not hold them itself.
-    let banned = ["TO", "FIX", "XX"].iter().zip(["DO", "ME", "X"]).map(|(head, tail)| format!("{head}{tail}"));
-    let banned: Vec<String> = banned.chain(["todo", "unimplemented"].iter().map(|name| format!("{name}!("))).collect();
+    let banned =
+        ["TO", "FIX", "XX"].iter().zip(["DO", "ME", "X"]).map(|(head, tail)| format!("{head}{tail}"));
+    let banned: Vec<String> =
+        banned.chain(["todo", "unimplemented"].iter().map(|name| format!("{name}!("))).collect();
     for (path, text) in sources() {
         for (number, line) in text.lines().enumerate() {
             for word in &banned {
@@ -112,7 +128,10 @@ fn no_test_sleeps_through_real_time() {
 #[test]
 fn every_invariant_is_cited_by_a_test() {
     let architecture = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let section = architecture.split("\n## Invariants\n").nth(1).expect("docs/architecture.md has a section Invariants");
+    let section = architecture
+        .split("\n## Invariants\n")
+        .nth(1)
+        .expect("docs/architecture.md has a section Invariants");
     let section = section.split("\n## ").next().unwrap();
     let names: Vec<&str> = section
         .lines()
@@ -145,6 +164,7 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn the_continuous_check_is_the_test_command() {
     let text = std::fs::read_to_string(root().join(".ci/run")).unwrap();
-    let commands: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).collect();
+    let commands: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()).collect();
     assert_eq!(commands, ["exec \"$(dirname \"$0\")/../test\""]);
 }

@@ -5,75 +5,96 @@ use crate::envelope::{Envelope, Plane};
 use crate::ids::{EntityId, Key, Token};
 use crate::messages::body::{Format, read, read_with};
 use crate::messages::inbound::{Failed, Submit, allocation, erp, loyalty, order, payment, shipment};
-use crate::messages::shape::Shape;
 use crate::reason::{DeadReason, Refusal};
 
 /// The schema major of every message of this version.
 pub const MAJOR: &str = "v1";
 
-/// A message to an order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is named by its message; the types say the rest")]
-pub enum Message {
-    Submit(Box<Submit>),
-    Cancel(order::Cancel),
-    PointsReserved(loyalty::Reserved),
-    PointsRefused(loyalty::Refused),
-    PointsFinalized(loyalty::Moved),
-    PointsReleased(loyalty::Moved),
-    PointsAccrued(loyalty::Accrued),
-    AccrualRefused(loyalty::Refused),
-    Authorized(payment::Authorized),
-    Declined(payment::Declined),
-    Captured(payment::Captured),
-    CaptureDeclined(payment::CaptureDeclined),
-    Voided(payment::Voided),
-    Allocated(allocation::Allocated),
-    AllocationRefused(allocation::Refused),
-    AllocationReleased(allocation::Released),
-    ShipmentAccepted(shipment::Accepted),
-    ShipmentCancelAccepted(shipment::CancelAnswer),
-    ShipmentCancelRejected(shipment::CancelAnswer),
-    Departed(shipment::Departed),
-    Delivered(shipment::Delivered),
-    DocumentPosted(erp::Posted),
-    DocumentRejected(erp::Rejected),
-    /// Any participant's `failed`.
-    Failed(Participant, Failed),
+macro_rules! message_types {
+    ($($(#[$meta:meta])* $plane:ident $domain:literal $name:literal => $variant:ident($body:ty),)+) => {
+        /// A message to an order.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Message {
+            /// `order.submit`
+            Submit(Box<Submit>),
+            $(#[doc = concat!("`", $domain, ".", $name, "`")] $variant($body),)+
+            /// Any participant's `failed`.
+            Failed(Participant, Failed),
+        }
+
+        impl Message {
+            /// The order that the body names.
+            pub fn order_id(&self) -> &Key {
+                match self {
+                    Self::Submit(body) => &body.order_id,
+                    $(Self::$variant(body) => &body.order_id,)+
+                    Self::Failed(_, body) => &body.order_id,
+                }
+            }
+        }
+
+        /// Every message that is handled, as plane, domain and name; those of `reply` may come on `fact` too.
+        pub const KNOWN: &[(Plane, &str, &str)] = &[
+            (Plane::Intake, "order", "submit"),
+            $((Plane::$plane, $domain, $name),)+
+            (Plane::Reply, "loyalty", "failed"),
+            (Plane::Reply, "payment", "failed"),
+            (Plane::Reply, "allocation", "failed"),
+            (Plane::Reply, "shipment", "failed"),
+            (Plane::Reply, "erp", "failed"),
+        ];
+
+        /// Reads a message that has no rules between its fields; none = no such message.
+        fn read_plain(plane: Plane, domain: &str, name: &str, format: Format, bytes: &[u8]) -> Result<Option<Message>, Refusal> {
+            Ok(match (plane, domain, name) {
+                $((Plane::$plane, $domain, $name) => Some(Message::$variant(read(format, bytes)?)),)+
+                _ => None,
+            })
+        }
+
+        /// The schema of a message that is handled, by domain and name.
+        #[cfg(feature = "schemas")]
+        pub(crate) fn schema(domain: &str, name: &str) -> schemars::Schema {
+            use crate::schema::of_incoming;
+            match (domain, name) {
+                $(($domain, $name) => of_incoming::<$body>(),)+
+                (_, "failed") => of_incoming::<Failed>(),
+                _ => of_incoming::<Submit>(),
+            }
+        }
+    };
 }
 
-/// What may be said on a plane, for the answer to an unknown name.
-const KNOWN: [(&str, &str); 4] = [
-    ("intake", "order: submit"),
-    ("ask", "order: cancel"),
-    (
-        "reply",
-        "loyalty: reserved, reserve_refused, finalized, released, accrued, accrue_refused, failed · payment: authorized, declined, \
-         captured, capture_declined, voided, failed · allocation: allocated, refused, released, failed · shipment: accepted, \
-         cancel_accepted, cancel_rejected, failed · erp: posted, rejected, failed",
-    ),
-    ("fact", "shipment: departed, delivered · all that is known on reply"),
-];
+message_types! {
+    Ask "order" "cancel" => Cancel(order::Cancel),
+    Reply "loyalty" "reserved" => PointsReserved(loyalty::Reserved),
+    Reply "loyalty" "reserve_refused" => PointsRefused(loyalty::Refused),
+    Reply "loyalty" "finalized" => PointsFinalized(loyalty::Moved),
+    Reply "loyalty" "released" => PointsReleased(loyalty::Moved),
+    Reply "loyalty" "accrued" => PointsAccrued(loyalty::Accrued),
+    Reply "loyalty" "accrue_refused" => AccrualRefused(loyalty::Refused),
+    Reply "payment" "authorized" => Authorized(payment::Authorized),
+    Reply "payment" "declined" => Declined(payment::Declined),
+    Reply "payment" "captured" => Captured(payment::Captured),
+    Reply "payment" "capture_declined" => CaptureDeclined(payment::CaptureDeclined),
+    Reply "payment" "voided" => Voided(payment::Voided),
+    Reply "allocation" "allocated" => Allocated(allocation::Allocated),
+    Reply "allocation" "refused" => AllocationRefused(allocation::Refused),
+    Reply "allocation" "released" => AllocationReleased(allocation::Released),
+    Reply "shipment" "accepted" => ShipmentAccepted(shipment::Accepted),
+    Reply "shipment" "cancel_accepted" => ShipmentCancelAccepted(shipment::CancelAnswer),
+    Reply "shipment" "cancel_rejected" => ShipmentCancelRejected(shipment::CancelAnswer),
+    Fact "shipment" "departed" => Departed(shipment::Departed),
+    Fact "shipment" "delivered" => Delivered(shipment::Delivered),
+    Reply "erp" "posted" => DocumentPosted(erp::Posted),
+    Reply "erp" "rejected" => DocumentRejected(erp::Rejected),
+}
 
 /// Reads the message to an order that `envelope` holds. `Err` is why it becomes a dead letter.
 pub fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
     check_type(envelope)?;
     let format = Format::of_content_type(envelope.headers.get("content-type"))?;
-    let (domain, name) = (envelope.domain.as_str(), envelope.name.as_str());
-    let message = match (envelope.plane, domain, name) {
-        (Plane::Intake, "order", "submit") => {
-            let submit =
-                read_with(format, &envelope.body, Submit::check_tenders, Submit::check_tenders_of_value)?;
-            Message::Submit(Box::new(submit))
-        }
-        (Plane::Ask, "order", "cancel") => Message::Cancel(read(format, &envelope.body)?),
-        (Plane::Fact, "shipment", "departed") => Message::Departed(read(format, &envelope.body)?),
-        (Plane::Fact, "shipment", "delivered") => Message::Delivered(read(format, &envelope.body)?),
-        (Plane::Reply | Plane::Fact, domain, name) => {
-            answer(domain, name, format, &envelope.body)?.ok_or_else(|| unknown_type(envelope))?
-        }
-        _ => return Err(unknown_type(envelope)),
-    };
+    let message = read_message(envelope, format)?.ok_or_else(|| unknown_type(envelope))?;
     let key = message.order_id().clone();
     let kind = Token::new("order").expect("a lower-case word");
     Ok(Addressed {
@@ -83,48 +104,28 @@ pub fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
     })
 }
 
-/// A participant's answer; none = there is no such answer.
-fn answer(domain: &str, name: &str, format: Format, body: &[u8]) -> Result<Option<Message>, Refusal> {
-    fn read_as<T: Shape>(
-        make: fn(T) -> Message,
-        format: Format,
-        body: &[u8],
-    ) -> Result<Option<Message>, Refusal> {
-        read(format, body).map(|content| Some(make(content)))
+fn read_message(envelope: &Envelope, format: Format) -> Result<Option<Message>, Refusal> {
+    let (plane, domain, name) = (envelope.plane, envelope.domain.as_str(), envelope.name.as_str());
+    let body = &envelope.body;
+    if (plane, domain, name) == (Plane::Intake, "order", "submit") {
+        let submit = read_with(format, body, Submit::check_tenders, Submit::check_tenders_of_value)?;
+        return Ok(Some(Message::Submit(Box::new(submit))));
     }
-    match (domain, name) {
-        ("loyalty", "reserved") => read_as(Message::PointsReserved, format, body),
-        ("loyalty", "reserve_refused") => read_as(Message::PointsRefused, format, body),
-        ("loyalty", "finalized") => read_as(Message::PointsFinalized, format, body),
-        ("loyalty", "released") => read_as(Message::PointsReleased, format, body),
-        ("loyalty", "accrued") => read_as(Message::PointsAccrued, format, body),
-        ("loyalty", "accrue_refused") => read_as(Message::AccrualRefused, format, body),
-        ("payment", "authorized") => read_as(Message::Authorized, format, body),
-        ("payment", "declined") => read_as(Message::Declined, format, body),
-        ("payment", "captured") => read_as(Message::Captured, format, body),
-        ("payment", "capture_declined") => read_as(Message::CaptureDeclined, format, body),
-        ("payment", "voided") => read_as(Message::Voided, format, body),
-        ("allocation", "allocated") => read_as(Message::Allocated, format, body),
-        ("allocation", "refused") => read_as(Message::AllocationRefused, format, body),
-        ("allocation", "released") => read_as(Message::AllocationReleased, format, body),
-        ("shipment", "accepted") => read_as(Message::ShipmentAccepted, format, body),
-        ("shipment", "cancel_accepted") => read_as(Message::ShipmentCancelAccepted, format, body),
-        ("shipment", "cancel_rejected") => read_as(Message::ShipmentCancelRejected, format, body),
-        ("erp", "posted") => read_as(Message::DocumentPosted, format, body),
-        ("erp", "rejected") => read_as(Message::DocumentRejected, format, body),
-        (domain, "failed") => match who_answers(domain) {
-            Some(participant) => Ok(Some(Message::Failed(participant, read(format, body)?))),
-            None => Ok(None),
-        },
-        _ => Ok(None),
+    let answers = matches!(plane, Plane::Reply | Plane::Fact);
+    if let (true, "failed", Some(participant)) = (answers, name, who_answers(domain)) {
+        return Ok(Some(Message::Failed(participant, read(format, body)?)));
+    }
+    match read_plain(plane, domain, name, format, body)? {
+        None if plane == Plane::Fact => read_plain(Plane::Reply, domain, name, format, body),
+        found => Ok(found),
     }
 }
 
-/// The participant whose answers have this domain token: nodes answer as `shipment`.
+/// The participant whose answers have this domain token. Nodes answer as `shipment`; a node that cannot even read
+/// the command may know no shipment and fail as `fulfillment`, the domain that it was commanded by.
 fn who_answers(domain: &str) -> Option<Participant> {
     match domain {
         "shipment" => Some(Participant::Fulfillment),
-        "fulfillment" => None,
         other => Participant::ALL.into_iter().find(|participant| participant.as_str() == other),
     }
 }
@@ -136,57 +137,31 @@ fn check_type(envelope: &Envelope) -> Result<(), Refusal> {
     let kind = envelope.kind();
     let (named, major) = given.rsplit_once('.').unwrap_or((given, ""));
     let agrees = named.strip_suffix(&*kind).is_some_and(|root| root.ends_with('.'));
-    if !agrees {
+    let digits = major.strip_prefix('v').unwrap_or_default();
+    let is_major = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !agrees || !is_major {
         let message = format!("found {given:.120}, expected retail.{kind}.{MAJOR} as the subject says");
         return Err(Refusal::new(DeadReason::Schema, POINTER, message));
     }
-    let digits = major.strip_prefix('v').unwrap_or_default();
-    match major {
-        MAJOR => Ok(()),
-        _ if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let message = format!("found major {major:.20}, expected {MAJOR}");
-            Err(Refusal::new(DeadReason::Version, POINTER, message))
-        }
-        _ => Err(Refusal::new(
-            DeadReason::Schema,
-            POINTER,
-            format!("found {given:.120}, expected the suffix .{MAJOR}"),
-        )),
+    if major != MAJOR {
+        let message = format!("found major {major:.20}, expected {MAJOR}");
+        return Err(Refusal::new(DeadReason::Version, POINTER, message));
     }
+    Ok(())
 }
 
 fn unknown_type(envelope: &Envelope) -> Refusal {
-    let plane = envelope.plane.as_str();
-    let known = KNOWN.iter().find(|(of, _)| *of == plane).map_or("nothing yet", |(_, names)| names);
-    let message = format!("no message {} on {plane}; known there: {known}", envelope.kind());
-    Refusal::new(DeadReason::UnknownType, "", message)
-}
-
-impl Message {
-    /// The order that the body names.
-    pub fn order_id(&self) -> &Key {
-        match self {
-            Self::Submit(body) => &body.order_id,
-            Self::Cancel(body) => &body.order_id,
-            Self::PointsReserved(body) => &body.order_id,
-            Self::PointsRefused(body) | Self::AccrualRefused(body) => &body.order_id,
-            Self::PointsFinalized(body) | Self::PointsReleased(body) => &body.order_id,
-            Self::PointsAccrued(body) => &body.order_id,
-            Self::Authorized(body) => &body.order_id,
-            Self::Declined(body) => &body.order_id,
-            Self::Captured(body) => &body.order_id,
-            Self::CaptureDeclined(body) => &body.order_id,
-            Self::Voided(body) => &body.order_id,
-            Self::Allocated(body) => &body.order_id,
-            Self::AllocationRefused(body) => &body.order_id,
-            Self::AllocationReleased(body) => &body.order_id,
-            Self::ShipmentAccepted(body) => &body.order_id,
-            Self::ShipmentCancelAccepted(body) | Self::ShipmentCancelRejected(body) => &body.order_id,
-            Self::Departed(body) => &body.order_id,
-            Self::Delivered(body) => &body.order_id,
-            Self::DocumentPosted(body) => &body.order_id,
-            Self::DocumentRejected(body) => &body.order_id,
-            Self::Failed(_, body) => &body.order_id,
-        }
-    }
+    let plane = envelope.plane;
+    let names: Vec<String> = KNOWN
+        .iter()
+        .filter(|(known, ..)| *known == plane || (plane == Plane::Fact && *known == Plane::Reply))
+        .map(|(_, domain, name)| format!("{domain}.{name}"))
+        .collect();
+    let known = if names.is_empty() { "nothing yet".to_owned() } else { names.join(", ") };
+    let subject = envelope.subject("retail", None);
+    Refusal::new(
+        DeadReason::UnknownType,
+        "",
+        format!("{subject} names no message; known on {}: {known}", plane.as_str()),
+    )
 }

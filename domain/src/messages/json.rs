@@ -16,12 +16,6 @@ impl JsonObject {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// Writes the text as it is; for `serialize_with` in bodies that are only ever written as JSON.
-    pub fn write_raw<S: Serializer>(object: &Option<&Self>, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(object) = object else { return serializer.serialize_none() };
-        serde_json::from_str::<&RawValue>(&object.0).map_err(S::Error::custom)?.serialize(serializer)
-    }
 }
 
 impl From<Map<String, Value>> for JsonObject {
@@ -31,7 +25,13 @@ impl From<Map<String, Value>> for JsonObject {
 }
 
 impl Serialize for JsonObject {
+    /// As it is in JSON; value by value in MessagePack.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serde_json::from_str::<&RawValue>(&self.0)
+                .map_err(S::Error::custom)?
+                .serialize(serializer);
+        }
         serde_json::from_str::<Value>(&self.0).map_err(S::Error::custom)?.serialize(serializer)
     }
 }

@@ -20,7 +20,7 @@ const MILESTONE: &str = "shipped";
 const NOT_NEEDED: &str = "not_needed";
 
 /// The command of an open effect.
-pub fn command(state: &State, effect_id: &str) -> Option<Command> {
+pub(super) fn command(state: &State, effect_id: &str) -> Option<Command> {
     let effect = state.effect(effect_id)?;
     Some(Command {
         participant: effect.kind.participant(),

@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// Absorbs one event.
-pub fn evolve(state: &mut State, event: &Event) {
+pub(super) fn evolve(state: &mut State, event: &Event) {
     match event {
         Event::Parked { envelope, until } => {
             state.parked.push((**envelope).clone());
@@ -115,7 +115,7 @@ fn intended(state: &mut State, kind: &Kind, at: Timestamp, deadline: Option<Time
         }
         Kind::Accrue { points_delta, .. } => state.accrual.posting = *points_delta,
         Kind::Capture { tender, amount_minor, .. } => {
-            state.tenders[usize::from(*tender)].capturing += amount_minor
+            state.tenders[usize::from(*tender)].capturing += amount_minor;
         }
         Kind::Void { tender, amount_minor } => state.tenders[usize::from(*tender)].releasing += amount_minor,
         Kind::Post { document } => state.documents[usize::from(*document)].state = DocumentState::Posting,
@@ -157,7 +157,7 @@ fn evolve_effect(state: &mut State, event: &Event) {
         }),
         Event::EffectExhausted { effect } => change(state, effect, |open| open.deadline = None),
         Event::EffectSuperseded { effect } | Event::EffectRefused { effect, .. } => {
-            drop(settle(state, effect))
+            drop(settle(state, effect));
         }
         _ => {}
     }
@@ -244,16 +244,16 @@ fn evolve_goods(state: &mut State, event: &Event) {
                 line.ahead -= line.ahead.min(row.quantity);
             }
         }
-        Event::AllocationRefused { effect, .. } | Event::AllocationReleased { effect, .. } => {
+        Event::AllocationRefused { effect, .. }
+        | Event::AllocationReleased { effect, .. }
+        | Event::ShipmentCancelled { effect, .. }
+        | Event::ShipmentCancelRejected { effect, .. } => {
             settle(state, effect);
         }
         Event::ShipmentPlanned { node, units } => planned(state, node, units),
         Event::ShipmentAccepted { effect, shipment } => {
             settle(state, effect);
             state.shipments[usize::from(*shipment)].accepted = true;
-        }
-        Event::ShipmentCancelled { effect, .. } | Event::ShipmentCancelRejected { effect, .. } => {
-            settle(state, effect);
         }
         Event::Departed(departure) => departed(state, departure),
         Event::Delivered { shipment_id, parcel_id, parcels } => {
@@ -267,11 +267,11 @@ fn evolve_goods(state: &mut State, event: &Event) {
                 shipment_id: shipment_id.clone(),
                 parcel_id: parcel_id.clone(),
                 lines: lines.clone(),
-            })
+            });
         }
         Event::UnitsCancelled { from, cause, lines } => {
             state.stock_refused |= *cause == CancelCause::OutOfStock;
-            each(lines, |units| cancelled(state, *from, *units));
+            each(lines, |units| cancelled(state, *from, units));
         }
         _ => {}
     }
@@ -317,7 +317,7 @@ fn departed(state: &mut State, departure: &Departure) {
 
 fn delivered(state: &mut State, parcel: &DeliveredParcel) {
     for units in &parcel.units {
-        let line = &mut state.lines[index(units)];
+        let line = &mut state.lines[index(*units)];
         line.shipped -= units.quantity;
         line.delivered += units.quantity;
         let known = &mut state.departures[usize::from(parcel.departure)];
@@ -328,7 +328,7 @@ fn delivered(state: &mut State, parcel: &DeliveredParcel) {
 }
 
 fn cancelled(state: &mut State, from: CancelledFrom, units: Units) {
-    let line = &mut state.lines[index(&units)];
+    let line = &mut state.lines[index(units)];
     line.cancelled += units.quantity;
     match from {
         CancelledFrom::Pending => line.pending -= units.quantity,
@@ -386,10 +386,10 @@ fn change(state: &mut State, effect: &str, change: impl FnOnce(&mut Effect)) {
     }
 }
 
-fn each(lines: &[Units], mut act: impl FnMut(&Units)) {
-    lines.iter().for_each(&mut act);
+fn each(lines: &[Units], act: impl FnMut(Units)) {
+    lines.iter().copied().for_each(act);
 }
 
-fn index(units: &Units) -> usize {
+fn index(units: Units) -> usize {
     usize::from(units.line)
 }

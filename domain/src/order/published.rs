@@ -13,7 +13,7 @@ use crate::messages::outbound::events as data;
 use crate::messages::outbound::events::EventData;
 
 /// The business events of `event`, given the state after it.
-pub fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
+pub(super) fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
     let order_id = entity.key.as_str();
     match event {
         Event::Submitted(content) => vec![received(order_id, content)],
@@ -31,7 +31,7 @@ pub fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<Publish
         Event::Cancelling => one(&EventData::OrderCancelling(data::OrderOnly { order_id })),
         Event::Cancelled { reason } => one(&EventData::OrderCancelled(data::OrderEnded { order_id, reason })),
         Event::Completed => one(&EventData::OrderCompleted(completed(order_id, state))),
-        Event::StatusChanged(status) => vec![status_changed(order_id, status)],
+        Event::StatusChanged(status) => vec![status_changed(order_id, *status)],
         Event::PointsReserved { points, .. } => points_moved(order_id, *points, EventData::PointsReserved),
         Event::PointsFinalized { points, .. } => points_moved(order_id, *points, EventData::PointsFinalized),
         Event::PointsReleased { points, .. } => points_moved(order_id, *points, EventData::PointsReleased),
@@ -116,15 +116,15 @@ fn goods_and_documents(order_id: &str, state: &State, event: &Event) -> Vec<Publ
             one(&EventData::ShipmentDelivered(data::ShipmentUnits { order_id, shipment_id, lines }))
         }
         Event::DocumentDue(_) => {
-            vec![document(order_id, state, last_index(state.documents.len()), None, |data| {
-                EventData::ErpQueued(data)
-            })]
+            let index = last_index(state.documents.len());
+            one(&EventData::ErpQueued(document(order_id, state, index, &state.document_key(index), None)))
         }
         Event::DocumentPosted { document: index, document_no, .. } => {
-            vec![document(order_id, state, *index, Some(document_no), |data| EventData::ErpPosted(data))]
+            let document_key = &state.document_key(*index);
+            one(&EventData::ErpPosted(document(order_id, state, *index, document_key, Some(document_no))))
         }
         Event::DocumentRejected { document: index, .. } => {
-            vec![document(order_id, state, *index, None, |data| EventData::ErpRejected(data))]
+            one(&EventData::ErpRejected(document(order_id, state, *index, &state.document_key(*index), None)))
         }
         _ => Vec::new(),
     }
@@ -174,7 +174,7 @@ fn completed<'a>(order_id: &'a str, state: &State) -> data::OrderCompleted<'a> {
     }
 }
 
-fn status_changed(order_id: &str, status: &Status) -> PublishedEvent {
+fn status_changed(order_id: &str, status: Status) -> PublishedEvent {
     let status = data::Status {
         payment: status.payment.as_str(),
         fulfillment: status.fulfillment.as_str(),
@@ -266,16 +266,15 @@ pub(super) fn merged(state: &State, units: impl Iterator<Item = Units>) -> Vec<w
     lines
 }
 
-fn document(
-    order_id: &str,
+fn document<'a>(
+    order_id: &'a str,
     state: &State,
     index: u16,
-    document_no: Option<&str>,
-    event: impl FnOnce(data::DocumentChanged<'_>) -> EventData<'_>,
-) -> PublishedEvent {
+    document_key: &'a str,
+    document_no: Option<&'a str>,
+) -> data::DocumentChanged<'a> {
     let document = state.documents[usize::from(index)].due.kind.as_str();
-    let document_key = &*state.document_key(index);
-    event(data::DocumentChanged { order_id, document, document_key, document_no }).publish()
+    data::DocumentChanged { order_id, document, document_key, document_no }
 }
 
 fn last_index(length: usize) -> u16 {

@@ -45,7 +45,6 @@ struct LineView<'a> {
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names of the contract carry their unit")]
 struct TenderView<'a> {
     tender: &'a str,
     authorized_minor: i64,
@@ -110,7 +109,7 @@ struct ExceptionView<'a> {
 }
 
 /// Renders the view; an order that nobody has submitted is shown empty.
-pub fn view(entity: &EntityId, state: &State, version: u64) -> String {
+pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
     let content = state.content.as_ref().map(|frozen| &frozen.content);
     let view = View {
         order_id: entity.key.as_str(),

@@ -1,3 +1,10 @@
 //! What the rules promise, as a table of contents.
 
+#![expect(clippy::unwrap_used, reason = "a test says that something is wrong by panicking")]
+
+mod golden;
 mod order;
+mod outgoing;
+#[cfg(feature = "schemas")]
+mod schemas;
+mod wire;

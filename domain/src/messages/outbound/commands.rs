@@ -180,8 +180,7 @@ outgoing! {
         /// Which units.
         pub lines: Vec<SkuQuantity<'a>>,
         /// Where they go.
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "JsonObject::write_raw")]
-        #[cfg_attr(feature = "schemas", schemars(with = "Option<JsonObject>"))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub ship_to: Option<&'a JsonObject>,
     }
 }
@@ -210,8 +209,7 @@ outgoing! {
         /// Which units.
         pub lines: Vec<SkuQuantity<'a>>,
         /// Where they go.
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "JsonObject::write_raw")]
-        #[cfg_attr(feature = "schemas", schemars(with = "Option<JsonObject>"))]
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub ship_to: Option<&'a JsonObject>,
     }
 }
@@ -331,7 +329,7 @@ macro_rules! command_bodies {
 
         /// The schema of every command, by its kind.
         #[cfg(feature = "schemas")]
-        pub fn schemas() -> Vec<(String, schemars::Schema)> {
+        pub(crate) fn schemas() -> Vec<(String, schemars::Schema)> {
             vec![$((format!("{}.{}", Participant::$participant.as_str(), $name), crate::schema::of_outgoing::<$variant<'static>>())),+]
         }
     };

@@ -132,7 +132,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `payment.authorized`, `payment.captured`, `payment.voided`, `payment.declined`.
+    /// `payment.authorized`, `payment.captured`, `payment.capture_failed`, `payment.voided`, `payment.declined`.
     pub struct MoneyMoved<'a> {
         /// The order.
         pub order_id: &'a str,
@@ -232,7 +232,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `erp.queued`, `erp.posted`.
+    /// `erp.queued`, `erp.posted`, `erp.rejected`.
     pub struct DocumentChanged<'a> {
         /// The order.
         pub order_id: &'a str,
@@ -286,7 +286,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `exception.opened`, `exception.resolved`.
+    /// `exception.opened`.
     pub struct ExceptionChanged<'a> {
         /// The order.
         pub order_id: &'a str,
@@ -320,7 +320,7 @@ macro_rules! event_data {
 
         /// The schema of every event's data, by its type.
         #[cfg(feature = "schemas")]
-        pub fn schemas() -> Vec<(String, schemars::Schema)> {
+        pub(crate) fn schemas() -> Vec<(String, schemars::Schema)> {
             vec![$(($kind.to_owned(), crate::schema::of_outgoing::<$data<'static>>())),+]
         }
     };

@@ -1,0 +1,85 @@
+//! The only place that names adapters: which bus, which clock, which decider, on how many threads.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix::System;
+use actors::clock::SystemClock;
+use actors::node::{self, Node, PartitionStatus, Placement};
+use bus::layout::Layout;
+use bus::memory::MemoryBus;
+use bus::nats::{ConnectError, NatsBus, NatsOptions, Sync};
+use bus::ports::SharedBus;
+use domain::order::Order;
+
+use crate::config::{self, Config};
+use crate::telemetry::{Exposition, PartitionState};
+
+/// Runs `work` on a runtime of its own on this thread.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    System::new().block_on(work)
+}
+
+/// A broker in the memory of this process, with the streams of `layout`.
+pub fn memory(layout: &Layout) -> SharedBus {
+    Arc::new(MemoryBus::real_time(layout))
+}
+
+/// A connection to a NATS server; one attempt.
+///
+/// # Errors
+/// Nobody answers within `patience`, or the server is too old.
+pub async fn nats(url: &str, patience: Duration) -> Result<NatsBus, ConnectError> {
+    NatsBus::connect(&NatsOptions { connect_patience: patience, ..NatsOptions::new(url) }).await
+}
+
+/// The connection as the port that the actors know.
+pub fn shared(nats: NatsBus) -> SharedBus {
+    Arc::new(nats)
+}
+
+/// The configured word as the adapter understands it.
+pub const fn sync(configured: config::Sync) -> Sync {
+    match configured {
+        config::Sync::Always => Sync::Always,
+        config::Sync::Default => Sync::Interval,
+    }
+}
+
+/// A node for orders, with its partitions spread over the configured threads.
+pub fn node(config: &Config, bus: SharedBus, layout: Layout) -> Node {
+    let bounds = actors::config::NodeConfig { instance: instance(), ..config.node.clone() };
+    let placement = Placement::Arbiters(config.runtime.threads);
+    node::start::<Order>(bounds, config.order.clone(), bus, layout, Arc::new(SystemClock), placement)
+}
+
+/// What `/metrics` shows of a node.
+pub fn exposition(node: &Node) -> Exposition {
+    let asked = node.clone();
+    let states = move || {
+        let partitions = asked.status().partitions;
+        partitions
+            .iter()
+            .map(|(number, status)| PartitionState { partition: *number, state: word(status) })
+            .collect()
+    };
+    Exposition::new(node.metrics(), Arc::new(states))
+}
+
+const fn word(status: &PartitionStatus) -> &'static str {
+    match status {
+        PartitionStatus::Starting { .. } => "starting",
+        PartitionStatus::Recovering { .. } => "recovering",
+        PartitionStatus::Ready => "ready",
+        PartitionStatus::Draining => "draining",
+        PartitionStatus::Drained => "drained",
+        PartitionStatus::Fenced => "fenced",
+        PartitionStatus::Broken { .. } => "broken",
+    }
+}
+
+/// A name that no other start has: the journal tells two owners apart by it.
+fn instance() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{}", std::process::id(), since.as_nanos())
+}

@@ -1,0 +1,62 @@
+//! `doorbuster serve`: the orchestrator on a NATS server that `setup --apply` has prepared.
+//!
+//! HTTP comes first, so that whoever waits can read why. What is missing is waited for, never crashed over.
+
+mod lifecycle;
+mod signals;
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::System;
+
+use crate::cli::ServeOptions;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::{api, query, telemetry};
+use lifecycle::Lifecycle;
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Bad configuration, or an HTTP address that is taken. Everything else is waited for.
+pub fn run(options: &ServeOptions) -> Result<Exit, Failure> {
+    let config = Config::load(options)?;
+    telemetry::log_to_stderr(&config.log.filter);
+    System::new().block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Result<Exit, Failure> {
+    let ending = signals::until_asked_to_end()?;
+    tokio::pin!(ending);
+    let lifecycle = Arc::new(Lifecycle::default());
+    let server = api::start(config.http.address, lifecycle.clone())?;
+    let http = server.handle();
+    actix::spawn(server);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %config.http.address, "listening");
+
+    let started = tokio::select! {
+        biased;
+        () = &mut ending => None,
+        started = start::when_possible(&config, &lifecycle) => Some(started),
+    };
+    if let Some(started) = started {
+        let questions = query::answer_questions(started.bus, started.root, lifecycle.clone());
+        tokio::select! {
+            biased;
+            () = &mut ending => {}
+            () = questions => {}
+        }
+        lifecycle.draining();
+        tracing::info!("draining");
+        let limit = Duration::from_millis(config.runtime.drain_ms);
+        if tokio::time::timeout(limit, started.node.drain()).await.is_err() {
+            // The journal has everything that anybody has heard of; the next start goes on from there.
+            tracing::warn!(limit_ms = config.runtime.drain_ms, "not drained in time; ending as if killed");
+        }
+    }
+    http.stop(false).await;
+    tracing::info!("ended");
+    Ok(Exit::Clean)
+}

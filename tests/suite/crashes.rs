@@ -1,0 +1,137 @@
+//! Processes end in the middle of work, on a real nats-server, and every order still ends exactly right.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use loadtest::demo::{Progress, Report, RunOptions};
+use tokio::task::JoinHandle;
+
+use crate::product::Serve;
+use crate::until::until;
+use crate::world::World;
+
+/// Until the next wave of events on a machine that is busy otherwise.
+const PROGRESS_WITHIN: Duration = Duration::from_secs(120);
+
+/// The whole run, recoveries included.
+const ENDED_WITHIN: Duration = Duration::from_secs(400);
+
+/// Shops, participants and the auditor, at work beside the server.
+struct Load {
+    seed: u64,
+    ended: Arc<AtomicU64>,
+    report: JoinHandle<Report>,
+}
+
+impl Load {
+    fn start(world: &World, orders: u64, rate: f64) -> Self {
+        let seed = seed();
+        println!("DOORBUSTER_SEED={seed}");
+        let ended = Arc::new(AtomicU64::new(0));
+        let seen = ended.clone();
+        let options = RunOptions { orders, seed, rate: Some(rate), ..RunOptions::default() };
+        let (bus, layout) = (world.bus.clone(), world.layout.clone());
+        let report = tokio::task::spawn_local(async move {
+            loadtest::demo::run(options, bus, layout, move |progress: Progress| {
+                seen.store(progress.ended(), Ordering::Relaxed);
+            })
+            .await
+        });
+        Self { seed, ended, report }
+    }
+
+    /// Waits until `more` further orders have ended.
+    async fn until_more_ended(&self, more: u64) {
+        let wanted = self.ended.load(Ordering::Relaxed) + more;
+        until(PROGRESS_WITHIN, "more orders end", || async {
+            (self.report.is_finished() || self.ended.load(Ordering::Relaxed) >= wanted).then_some(())
+        })
+        .await;
+        assert!(!self.report.is_finished(), "the orders ended before the test did; make it larger");
+    }
+
+    async fn end_clean(self) -> Report {
+        let report = tokio::time::timeout(ENDED_WITHIN, self.report).await;
+        let report =
+            report.unwrap_or_else(|_| panic!("not all orders ended")).expect("the load does not panic");
+        let verdict = &report.verdict;
+        assert!(verdict.clean, "DOORBUSTER_SEED={}: {:#?}", self.seed, verdict.violations);
+        assert_eq!(verdict.orders.open, 0, "DOORBUSTER_SEED={}", self.seed);
+        report
+    }
+}
+
+fn seed() -> u64 {
+    match std::env::var("DOORBUSTER_SEED") {
+        Ok(text) => text.parse().expect("DOORBUSTER_SEED is a number"),
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()),
+    }
+}
+
+/// Numbers that look random and come from the seed.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    }
+}
+
+#[actix::test]
+async fn serve_killed_twenty_times_under_load_loses_and_repeats_nothing() {
+    // invariant: applied-once
+    // invariant: command-has-a-cause
+    // invariant: ledger-bounds
+    let world = World::set_up().await;
+    let mut serve = Serve::started(&world.url, &[]).await;
+    let load = Load::start(&world, 3_000, 120.0);
+    let mut number = numbers(load.seed);
+    for kill in 0..20 {
+        load.until_more_ended(1 + number(40)).await;
+        serve.kill_9().await;
+        serve.start();
+        if kill % 5 == 4 {
+            // Once more while it may still be starting or recovering.
+            serve.kill_9().await;
+            serve.start();
+        }
+        serve.until_ready().await;
+    }
+    load.end_clean().await;
+    assert_eq!(serve.end("TERM").await, Some(0));
+}
+
+#[actix::test]
+async fn nats_server_killed_and_restarted_under_load_loses_and_repeats_nothing() {
+    let mut world = World::set_up().await;
+    let mut serve = Serve::started(&world.url, &[]).await;
+    let load = Load::start(&world, 900, 100.0);
+    for _ in 0..3 {
+        load.until_more_ended(60).await;
+        world.nats.kill_9().expect("our own child can be killed");
+        let port = serve.port;
+        until(Duration::from_secs(30), "503 without NATS", || async {
+            crate::http::get(port, "/readyz", &[]).await.filter(|answer| answer.status == 503)
+        })
+        .await;
+        assert!(serve.is_running(), "serve waits for NATS");
+        world.nats.restart().await.expect("it starts again on its own store");
+        serve.until_ready().await;
+    }
+    load.end_clean().await;
+}
+
+#[actix::test]
+async fn sigterm_drains_and_the_next_start_goes_on() {
+    let world = World::set_up().await;
+    let mut serve = Serve::started(&world.url, &[]).await;
+    let load = Load::start(&world, 600, 150.0);
+    for signal in ["TERM", "INT"] {
+        load.until_more_ended(100).await;
+        assert_eq!(serve.end(signal).await, Some(0), "SIG{signal}");
+        serve.start();
+        serve.until_ready().await;
+    }
+    load.end_clean().await;
+}

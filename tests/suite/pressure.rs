@@ -1,0 +1,41 @@
+//! An intake that is full refuses its publishers, and nothing that was taken is lost.
+
+use std::time::Duration;
+
+use bus::layout::{Bounds, StreamId};
+use bus::nats::{NatsBus, NatsOptions, Setup};
+use bus::ports::{Expect, StoreOutcome};
+use loadtest::demo::RunOptions;
+
+use crate::product::Serve;
+use crate::world::{World, card_order, submit};
+
+const SMALL: u64 = 40;
+
+#[actix::test]
+async fn a_full_intake_refuses_with_10077_and_loses_nothing() {
+    // invariant: bounded-everything
+    let world = World::bare().await;
+    let layout = world.layout.clone().with_bounds(StreamId::Intake, Bounds::messages(SMALL));
+    let bus = NatsBus::connect(&NatsOptions::new(world.url.clone())).await.unwrap();
+    Setup::new(&bus).apply(&layout).await.unwrap();
+
+    let mut taken = 0;
+    let refused = loop {
+        let key = format!("early-{taken}");
+        match world.bus.store(submit("retail", &key, &card_order(&key), &[]), Expect::Anything).await {
+            StoreOutcome::Stored(_) => taken += 1,
+            other => break other,
+        }
+    };
+    assert_eq!((taken, refused), (SMALL, StoreOutcome::Full), "the bound holds while nobody reads");
+
+    // The publisher of the load is refused again and again, and tries again.
+    let _serve = Serve::started(&world.url, &[]).await;
+    let options = RunOptions { orders: 1_500, seed: 3, ..RunOptions::default() };
+    let run = loadtest::demo::run(options, world.bus.clone(), layout, |_| ());
+    let report = tokio::time::timeout(Duration::from_secs(300), run).await.expect("all orders end");
+    assert!(report.verdict.clean, "{:#?}", report.verdict.violations);
+    assert_eq!(report.verdict.orders.submitted, 1_500);
+    assert!(report.refused_publishes > 0, "an intake of {SMALL} messages was full at least once");
+}

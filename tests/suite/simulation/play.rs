@@ -1,0 +1,165 @@
+//! One run: a broker in memory that outlives the node, several lives of the node, shops and participants beside it.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::System;
+use actors::clock::RuntimeClock;
+use actors::config::NodeConfig;
+use actors::node::{self, Placement};
+use bus::faulty::{FaultPlan, Faults, FaultyBus};
+use bus::layout::{Layout, StreamId};
+use bus::memory::MemoryBus;
+use bus::ports::{Expect, Outgoing, Position, SharedBus};
+use bytes::Bytes;
+use domain::envelope::Headers;
+use domain::order::{Order, Policies};
+use domain::time::Timestamp;
+use loadtest::demo::{Report, RunOptions};
+use tokio::time::Instant;
+
+/// 2026-11-27T08:00:00Z, the hour of the promotion.
+const BEGIN: Timestamp = Timestamp(1_795_766_400_000);
+
+/// No run may take longer, simulated.
+const BOUND: Duration = Duration::from_secs(3_600);
+
+/// One life of the node.
+pub(super) struct Life {
+    plan: FaultPlan,
+    ends: Ends,
+}
+
+enum Ends {
+    /// It lives until all orders have ended.
+    Never,
+    /// It dies at the crash of its plan.
+    AtCrash,
+    /// It dies at the crash of its plan, at the latest after this time.
+    After(Duration),
+}
+
+impl Life {
+    pub(super) const fn to_the_end(plan: FaultPlan) -> Self {
+        Self { plan, ends: Ends::Never }
+    }
+
+    pub(super) const fn until_crash(plan: FaultPlan) -> Self {
+        Self { plan, ends: Ends::AtCrash }
+    }
+
+    pub(super) const fn killed_after(plan: FaultPlan, longest: Duration) -> Self {
+        Self { plan, ends: Ends::After(longest) }
+    }
+}
+
+/// What a run was.
+pub(super) struct Played {
+    pub(super) report: Report,
+    /// Over every record of every partition: equal if and only if everything happened in the same way.
+    pub(super) journal_hash: u64,
+    pub(super) crashes: usize,
+    /// Those of the last life.
+    pub(super) faults: Faults,
+    pub(super) simulated: Duration,
+}
+
+/// Runs `orders` orders through `lives`; the last one must live to the end.
+pub(super) fn play(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing")
+    };
+    System::with_tokio_rt(runtime).block_on(async move {
+        match tokio::time::timeout(BOUND, run(seed, orders, lives)).await {
+            Ok(played) => played,
+            Err(_) => panic!("DOORBUSTER_SEED={seed}: not ended after {} simulated seconds", BOUND.as_secs()),
+        }
+    })
+}
+
+async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
+    let begin = Instant::now();
+    let layout = Layout::new("retail", 2, 1);
+    let clock = Arc::new(RuntimeClock::starting_at(BEGIN));
+    let broker_clock =
+        move || BEGIN.0 * 1_000_000 + i64::try_from(begin.elapsed().as_nanos()).expect("an hour fits");
+    let broker: SharedBus = Arc::new(MemoryBus::new(&layout, Arc::new(broker_clock)));
+
+    let shops = broker.clone();
+    let options = RunOptions { orders: u64::from(orders), seed, ..RunOptions::default() };
+    let load_layout = layout.clone();
+    let mut load =
+        actix::spawn(async move { loadtest::demo::run(options, shops, load_layout, |_| ()).await });
+    send_nonsense(&broker).await;
+
+    let mut crashes = 0;
+    let last = lives.len() - 1;
+    for (number, life) in lives.into_iter().enumerate() {
+        let faulty = FaultyBus::new(broker.clone(), life.plan);
+        let config = NodeConfig { instance: format!("life-{number}"), ..NodeConfig::default() };
+        let bus: SharedBus = Arc::new(faulty.clone());
+        let node = Node::start::<Order>(
+            config,
+            Policies::default(),
+            bus,
+            layout.clone(),
+            clock.clone(),
+            Placement::Here,
+        )
+        .await;
+        let longest = match life.ends {
+            Ends::Never => BOUND,
+            Ends::AtCrash => Duration::from_secs(600),
+            Ends::After(longest) => longest,
+        };
+        tokio::select! {
+            biased;
+            () = faulty.crashed() => crashes += 1,
+            report = &mut load => {
+                assert_eq!(number, last, "DOORBUSTER_SEED={seed}: all orders ended before life {number} did");
+                node.drain().await;
+                return Played {
+                    report: report.expect("the load does not panic"),
+                    journal_hash: journal_hash(&broker, &layout).await,
+                    crashes,
+                    faults: faulty.faults(),
+                    simulated: begin.elapsed(),
+                };
+            }
+            () = tokio::time::sleep(longest) => {
+                faulty.crash_now();
+                crashes += 1;
+            }
+        }
+    }
+    panic!("DOORBUSTER_SEED={seed}: the last life ended before the orders did");
+}
+
+/// Messages that nobody can read, so that there are dead letters to crash at.
+async fn send_nonsense(broker: &SharedBus) {
+    for number in 0..30 {
+        let subject = format!("retail.v1.fact.main.shipment.departed.nonsense-{number}");
+        let headers =
+            Headers::new().with("ce-id", format!("nonsense-{number}")).with("ce-source", "/nowhere");
+        broker.store(Outgoing { subject, headers, body: Bytes::from_static(b"{") }, Expect::Anything).await;
+    }
+}
+
+async fn journal_hash(broker: &SharedBus, layout: &Layout) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for partition in 0..layout.partitions {
+        let stream = layout.name(StreamId::Journal(partition));
+        let last = broker.bounds(&stream).await.expect("the memory bus answers").last;
+        let mut reader = broker.open(&stream, None, Position::default()).await.expect("the journal is there");
+        let mut sequence = 0;
+        while sequence < last {
+            for record in reader.next(1_000, Duration::from_secs(1)).await.expect("the memory bus answers") {
+                hasher.write(&record.body);
+                sequence = record.sequence;
+            }
+        }
+    }
+    hasher.finish()
+}
