@@ -185,12 +185,13 @@ fn ship_to(nodes: u32, parcels: u32, dice: &mut Dice) -> ShipTo {
 
 fn refuse(planned: &mut Planned, dice: &mut Dice) {
     let submit = &mut planned.submit;
-    let mut choices = vec![Fate::WrongTotal, Fate::NothingInStock];
+    let mut choices = vec![Fate::NothingInStock];
     if submit.redemption.is_some() {
         choices.push(Fate::PointsRefused);
     }
     if !submit.tenders.is_empty() {
-        choices.extend([Fate::CardDeclined, Fate::CardShort]);
+        // Without a tender a total that is too high has not even the form of an order.
+        choices.extend([Fate::CardDeclined, Fate::CardShort, Fate::WrongTotal]);
     }
     if submit.lines.len() > 1 {
         choices.push(Fate::LinesOutOfStock);
