@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::decider::{
-    Answer, Command, Context, Decider, EffectState, Gates, Input, OpenEffect, PublishedEvent,
+    Answer, Command, Context, Decider, EffectState, Gates, Input, OpenEffect, Outcome, PublishedEvent,
 };
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -147,6 +147,7 @@ impl Desk {
             gates: self.gates,
         };
         let decision = Order::decide(&self.state, input, &context)?;
+        self.dead.extend(decision.dead);
         if decision.events.is_empty() {
             assert_eq!(format!("{:?}", decision.state), format!("{:?}", self.state), "no event, no change");
             return Ok(decision.answer);
@@ -158,7 +159,6 @@ impl Desk {
         self.version += 1;
         self.state = decision.state;
         self.told.extend(decision.published);
-        self.dead.extend(decision.dead);
         self.settled.extend(decision.settled);
         for effect in Order::effects(&self.state) {
             if effect.state == EffectState::Sent && before.get(effect.id).copied() != Some(effect.attempts) {
@@ -244,6 +244,10 @@ impl Desk {
 
     pub(super) fn view(&self) -> Value {
         serde_json::from_str(&Order::view(&self.entity, &self.state, self.version)).unwrap()
+    }
+
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        Order::outcome(&self.state)
     }
 
     pub(super) fn phase(&self) -> Phase {
