@@ -5,6 +5,13 @@ mod steps;
 
 mod allocation;
 mod cancels;
+mod departures;
+mod documents;
+mod gates;
 mod main_way;
+mod matching;
+mod parking;
 mod random_walk;
 mod refusals;
+mod statuses;
+mod trouble;

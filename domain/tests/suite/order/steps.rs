@@ -45,6 +45,13 @@ impl Desk {
         self.answer_to(&command, &format!("{domain}.failed"), &json!({"code": "e-42", "class": class}));
     }
 
+    /// Yes to everything but commands of this kind.
+    pub(super) fn answer_all_but(&mut self, kind: &str) {
+        while let Some(command) = self.open_commands().into_iter().find(|command| kind_of(command) != kind) {
+            self.yes_to(&kind_of(&command));
+        }
+    }
+
     /// A reply that echoes no `Effect-Id`.
     pub(super) fn tell(&mut self, kind: &str, body: &Value) {
         self.say(Plane::Reply, kind, body, Headers::new()).unwrap();
