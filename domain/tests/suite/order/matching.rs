@@ -42,7 +42,8 @@ fn given_two_captures_of_one_card_when_answers_echo_nothing_then_the_settlement_
 }
 
 #[test]
-fn given_two_commands_that_fit_when_an_answer_echoes_nothing_then_one_exception_is_opened_and_neither_is_settled() {
+fn given_two_commands_that_fit_when_an_answer_echoes_nothing_then_one_exception_is_opened_and_neither_is_settled()
+ {
     let mut desk = Desk::with(&two_cards());
     let version = desk.version;
     for _ in 0..3 {
@@ -72,10 +73,19 @@ fn given_an_answer_of_another_epoch_when_it_comes_then_it_is_ignored() {
 fn given_an_answer_that_does_not_fit_the_command_it_names_when_it_comes_then_it_is_ignored() {
     let mut desk = Desk::with(&two_cards());
     let first = desk.sent_of("payment.authorize")[0].clone();
-    let other_tender = json!({"tender": "t2", "authorization_ref": "a", "amount_minor": 3160, "currency": "EUR"});
+    let other_tender =
+        json!({"tender": "t2", "authorization_ref": "a", "amount_minor": 3160, "currency": "EUR"});
     desk.answer_to(&first, "payment.authorized", &other_tender);
-    desk.answer_to(&first, "payment.voided", &json!({"tender": "t1", "amount_minor": 2000, "currency": "EUR"}));
-    desk.answer_to(&first, "payment.authorized", &json!({"tender": "t9", "authorization_ref": "a", "amount_minor": 1, "currency": "EUR"}));
+    desk.answer_to(
+        &first,
+        "payment.voided",
+        &json!({"tender": "t1", "amount_minor": 2000, "currency": "EUR"}),
+    );
+    desk.answer_to(
+        &first,
+        "payment.authorized",
+        &json!({"tender": "t9", "authorization_ref": "a", "amount_minor": 1, "currency": "EUR"}),
+    );
     desk.answer_to(&first, "erp.failed", &json!({"code": "x", "class": "business"}));
     assert_eq!((desk.version, desk.effects().len()), (1, 2));
 }

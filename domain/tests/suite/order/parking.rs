@@ -46,11 +46,17 @@ fn given_waiting_messages_when_nobody_comes_then_each_dies_after_its_own_quarter
     assert!(desk.dead.is_empty());
     desk.pass_ms(1);
     assert_eq!(desk.dead.len(), 1);
-    assert_eq!((desk.dead[0].0.kind().as_str(), desk.dead[0].1), ("shipment.departed", DeadReason::UnknownEntity));
+    assert_eq!(
+        (desk.dead[0].0.kind().as_str(), desk.dead[0].1),
+        ("shipment.departed", DeadReason::UnknownEntity)
+    );
     desk.pass_ms(10 * MINUTE_MS - 1);
     assert_eq!(desk.dead.len(), 1);
     desk.pass_ms(1);
-    assert_eq!(desk.dead.iter().map(|(early, _)| early.kind()).collect::<Vec<_>>(), ["shipment.departed", "order.cancel"]);
+    assert_eq!(
+        desk.dead.iter().map(|(early, _)| early.kind()).collect::<Vec<_>>(),
+        ["shipment.departed", "order.cancel"]
+    );
     assert!(!Order::exists(&desk.state));
     assert_eq!(Order::next_deadline(&desk.state), None);
     desk.submit(&card_only()).unwrap();
@@ -74,7 +80,12 @@ fn given_as_many_waiting_messages_as_may_when_one_more_comes_then_it_dies_at_onc
 #[test]
 fn given_a_waiting_wish_that_cannot_be_when_the_order_comes_then_it_is_answered_with_the_refusal() {
     let mut desk = Desk::new();
-    let wish = desk.message(Plane::Ask, "order.cancel", &json!({"reason": "r", "lines": [{"line": 9, "quantity": 1}]}), "w-1");
+    let wish = desk.message(
+        Plane::Ask,
+        "order.cancel",
+        &json!({"reason": "r", "lines": [{"line": 9, "quantity": 1}]}),
+        "w-1",
+    );
     assert_eq!(desk.deliver(&wish), Ok(Answer::Later));
     desk.submit(&card_only()).unwrap();
     let answer = &desk.settled[&("/desk".to_owned(), "w-1".to_owned())];

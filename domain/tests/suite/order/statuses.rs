@@ -23,7 +23,10 @@ fn given_the_main_way_when_the_order_goes_then_every_status_follows() {
     desk.say_yes("n-1");
     assert_eq!(words(&desk), ["authorized", "in_progress", "reserved", "posted", "allocated", "preparing"]);
     desk.fact("shipment.departed", &departed("p1", &[(1, 2)]));
-    assert_eq!(words(&desk), ["authorized", "partial", "pending", "partly_posted", "allocated", "partly_shipped"]);
+    assert_eq!(
+        words(&desk),
+        ["authorized", "partial", "pending", "partly_posted", "allocated", "partly_shipped"]
+    );
     desk.say_yes("n-1");
     assert_eq!(
         words(&desk),
@@ -32,7 +35,10 @@ fn given_the_main_way_when_the_order_goes_then_every_status_follows() {
     desk.fact("shipment.departed", &departed("p2", &[(1, 1), (2, 1)]));
     desk.ends_as(Phase::Completed);
     assert_eq!(words(&desk), ["captured", "shipped", "finalized", "posted", "consumed", "shipped"]);
-    desk.fact("shipment.delivered", &json!({"shipment_id": "o-1-s1", "delivered_at": "2026-11-28T10:00:00Z"}));
+    desk.fact(
+        "shipment.delivered",
+        &json!({"shipment_id": "o-1-s1", "delivered_at": "2026-11-28T10:00:00Z"}),
+    );
     assert_eq!(words(&desk), ["captured", "delivered", "finalized", "posted", "consumed", "delivered"]);
 }
 
@@ -49,7 +55,11 @@ fn given_a_cancelled_order_when_it_is_settled_then_the_statuses_say_so() {
 #[test]
 fn given_a_rejected_order_when_it_is_settled_then_the_statuses_say_why() {
     let mut declined = Desk::with(&card_only());
-    declined.answer("payment.authorize", "payment.declined", &json!({"tender": "t1", "code": "x", "kind": "hard"}));
+    declined.answer(
+        "payment.authorize",
+        "payment.declined",
+        &json!({"tender": "t1", "code": "x", "kind": "hard"}),
+    );
     assert_eq!(words(&declined), ["failed", "none", "none", "not_due", "none", "rejected"]);
     let mut refused = Desk::with(&worked_example());
     refused.answer("loyalty.reserve", "loyalty.reserve_refused", &json!({"code": "x"}));
@@ -60,7 +70,10 @@ fn given_a_rejected_order_when_it_is_settled_then_the_statuses_say_why() {
 fn given_units_that_left_before_the_others_have_a_node_when_shown_then_the_stock_is_partly_allocated() {
     let mut desk = Desk::committed(&units(3));
     desk.fact("shipment.departed", &departed("p1", &[(1, 1)]));
-    assert_eq!((desk.status("stock").as_str(), desk.status("fulfillment").as_str()), ("partly_allocated", "partial"));
+    assert_eq!(
+        (desk.status("stock").as_str(), desk.status("fulfillment").as_str()),
+        ("partly_allocated", "partial")
+    );
 }
 
 #[test]
@@ -71,7 +84,10 @@ fn given_units_that_were_cancelled_after_a_capture_when_shown_then_what_is_live_
     assert_eq!(desk.status("payment"), "partially_captured");
     desk.cancel(&[(1, 1)]).unwrap();
     desk.say_yes("n-1");
-    assert_eq!((desk.status("payment").as_str(), desk.status("fulfillment").as_str()), ("captured", "shipped"));
+    assert_eq!(
+        (desk.status("payment").as_str(), desk.status("fulfillment").as_str()),
+        ("captured", "shipped")
+    );
 }
 
 #[test]
@@ -98,10 +114,18 @@ fn given_a_decision_that_changes_no_word_when_it_is_made_then_no_status_is_told(
     let mut desk = Desk::committed(&worked_example());
     let told = desk.count("order.status_changed");
     desk.cancel(&[(1, 1)]).unwrap();
-    desk.answer("allocation.allocate", "allocation.refused", &json!({"lines": lines(&[(2, 1)]), "code": "x"}));
+    desk.answer(
+        "allocation.allocate",
+        "allocation.refused",
+        &json!({"lines": lines(&[(2, 1)]), "code": "x"}),
+    );
     let words_now = words(&desk);
     let told_now = desk.count("order.status_changed");
-    assert_eq!((told_now - told, words_now[2].as_str()), (1, "pending"), "the points that go back are told once");
+    assert_eq!(
+        (told_now - told, words_now[2].as_str()),
+        (1, "pending"),
+        "the points that go back are told once"
+    );
     let last = desk.told_last("order.status_changed")["status"].clone();
     assert_eq!(last, desk.view()["status"]);
 }

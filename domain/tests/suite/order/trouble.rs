@@ -1,9 +1,9 @@
 //! Silence, failures, definitive refusals and the commit deadline.
 
 use domain::decider::EffectState;
+use domain::order::Policies;
 use domain::order::policies::{Resend, UnknownAtDeadline};
 use domain::order::state::Phase;
-use domain::order::Policies;
 use serde_json::json;
 
 use super::desk::{Desk, card_only, departed, worked_example};
