@@ -3,6 +3,7 @@
 mod golden;
 mod order;
 mod outgoing;
+mod recorded;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod wire;

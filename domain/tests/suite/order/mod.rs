@@ -4,6 +4,7 @@ mod desk;
 mod steps;
 
 mod allocation;
+mod any_order;
 mod cancels;
 mod departures;
 mod documents;
