@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::System;
 use actors::clock::SystemClock;
-use actors::node::{Node, Placement};
+use actors::node::{self, Node, PartitionStatus, Placement};
 use bus::layout::Layout;
 use bus::memory::MemoryBus;
 use bus::nats::{ConnectError, NatsBus, NatsOptions, Sync};
@@ -47,10 +47,35 @@ pub const fn sync(configured: config::Sync) -> Sync {
 }
 
 /// A node for orders, with its partitions spread over the configured threads.
-pub async fn node(config: &Config, bus: SharedBus, layout: Layout) -> Node {
+pub fn node(config: &Config, bus: SharedBus, layout: Layout) -> Node {
     let bounds = actors::config::NodeConfig { instance: instance(), ..config.node.clone() };
     let placement = Placement::Arbiters(config.runtime.threads);
-    Node::start::<Order>(bounds, config.order.clone(), bus, layout, Arc::new(SystemClock), placement).await
+    node::start::<Order>(bounds, config.order.clone(), bus, layout, Arc::new(SystemClock), placement)
+}
+
+/// What `/metrics` shows of a node.
+pub fn exposition(node: &Node) -> Exposition {
+    let asked = node.clone();
+    let states = move || {
+        let partitions = asked.status().partitions;
+        partitions
+            .iter()
+            .map(|(number, status)| PartitionState { partition: *number, state: word(status) })
+            .collect()
+    };
+    Exposition::new(node.metrics(), Arc::new(states))
+}
+
+const fn word(status: &PartitionStatus) -> &'static str {
+    match status {
+        PartitionStatus::Starting { .. } => "starting",
+        PartitionStatus::Recovering { .. } => "recovering",
+        PartitionStatus::Ready => "ready",
+        PartitionStatus::Draining => "draining",
+        PartitionStatus::Drained => "drained",
+        PartitionStatus::Fenced => "fenced",
+        PartitionStatus::Broken { .. } => "broken",
+    }
 }
 
 /// A name that no other start has: the journal tells two owners apart by it.

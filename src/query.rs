@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::api::{Surface, View};
+use crate::api::{Surface, Unreadable, View};
 
 /// How many questions are answered at once; more wait in the connection's own bound.
 const AT_ONCE: usize = 64;
@@ -46,7 +46,9 @@ pub async fn answer_questions(bus: SharedBus, root: String, surface: Arc<dyn Sur
                 let questions = futures_util::stream::unfold(subscription, |mut subscription| async {
                     subscription.next().await.map(|question| (question, subscription))
                 });
-                questions.for_each_concurrent(AT_ONCE, |question| answer(&bus, surface.as_ref(), question)).await;
+                questions
+                    .for_each_concurrent(AT_ONCE, |question| answer(&bus, surface.as_ref(), question))
+                    .await;
             }
             Err(error) => tracing::debug!(%error, "cannot listen to questions"),
         }
@@ -70,18 +72,22 @@ async fn status(surface: &dyn Surface, subject: &str) -> String {
         (Ok(tenant), Ok(key)) => {
             EntityId { tenant, kind: Token::new("order").expect("a literal of the allowed form"), key }
         }
-        (Err(problem), _) | (_, Err(problem)) => return refused(key, Code::SchemaInvalid, problem.to_string()),
+        (Err(problem), _) | (_, Err(problem)) => {
+            return refused(key, Code::SchemaInvalid, problem.to_string());
+        }
     };
     match surface.order(&id).await {
         Ok(Some(view)) => summary(&view),
         Ok(None) => refused(key, Code::UnknownEntity, format!("tenant {} has no order {key}", id.tenant)),
-        Err(not_now) => refused(key, Code::Unavailable, not_now.0),
+        Err(Unreadable::Fault(why)) => refused(key, Code::Quarantined, why),
+        Err(Unreadable::NotNow(why) | Unreadable::Gone(why)) => refused(key, Code::Unavailable, why),
     }
 }
 
 /// The four fields of the answer, cut out of the whole view.
 fn summary(view: &View) -> String {
-    let summary: Summary<'_> = serde_json::from_str(&view.json).expect("a view has order_id, version, phase and status");
+    let summary: Summary<'_> =
+        serde_json::from_str(&view.json).expect("a view has order_id, version, phase and status");
     serde_json::to_string(&summary).expect("four fields that were JSON a moment ago")
 }
 
@@ -96,7 +102,7 @@ mod tests {
     use domain::ids::EntityId;
 
     use super::status;
-    use crate::api::{NotNow, Readiness, Surface, View};
+    use crate::api::{Readiness, Surface, Unreadable, View};
 
     struct OneOrder;
 
@@ -110,13 +116,14 @@ mod tests {
             String::new()
         }
 
-        async fn order(&self, id: &EntityId) -> Result<Option<View>, NotNow> {
-            let json = r#"{"order_id":"o-1","version":3,"phase":"committed","lines":[],"status":{"erp":"none"}}"#;
+        async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
+            let json =
+                r#"{"order_id":"o-1","version":3,"phase":"committed","lines":[],"status":{"erp":"none"}}"#;
             let known = id.tenant.as_str() == "main" && id.key.as_str() == "o-1";
             Ok(known.then(|| View { version: 3, json: json.to_owned() }))
         }
 
-        async fn timeline(&self, _: &EntityId) -> Result<Option<String>, NotNow> {
+        async fn timeline(&self, _: &EntityId) -> Result<Option<String>, Unreadable> {
             Ok(None)
         }
     }

@@ -94,12 +94,14 @@ fn failure(url: &str, error: SetupError) -> Failure {
         SetupError::Unchangeable(_) => Failure {
             exit: Exit::CheckFailed,
             what: error.to_string(),
-            remedy: "give the values that the streams were made with, or make new streams on another server".to_owned(),
+            remedy: "give the values that the streams were made with, or make new streams on another server"
+                .to_owned(),
         },
         SetupError::Refused { .. } => Failure {
             exit: Exit::CheckFailed,
             what: error.to_string(),
-            remedy: "look at the limits of the JetStream account and at the free space of its disk".to_owned(),
+            remedy: "look at the limits of the JetStream account and at the free space of its disk"
+                .to_owned(),
         },
     }
 }

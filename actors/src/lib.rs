@@ -1,1 +1,25 @@
-//! actors
+//! The actors of Doorbuster: one for each live entity, partition, participant, and node.
+//!
+//! Promise of this crate: one writer for each entity; nothing leaves before its journal record is acked; everything is
+//! bounded. It knows the ports of `bus`, never an adapter, and no rule of any entity.
+//!
+//! Reading order: [`record`] (what the journal holds), `partition` (the path of a message), `entity` (the decision),
+//! `inbound` and `outbound` (the contract at the edges), `recovery`, [`node`] (the face), [`config`] (the bounds).
+
+pub mod clock;
+pub mod config;
+mod entity;
+mod inbound;
+pub mod metrics;
+pub mod node;
+mod outbound;
+mod participant;
+mod partition;
+pub mod record;
+mod recovery;
+mod timeline;
+
+pub use clock::{Clock, RuntimeClock, SharedClock, SystemClock};
+pub use config::NodeConfig;
+pub use metrics::Metrics;
+pub use node::{EntityView, Node, NodeState, NodeStatus, PartitionStatus, Placement, ReadError, start};

@@ -7,4 +7,6 @@ pub mod append;
 pub mod faulty;
 pub mod layout;
 pub mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod ports;

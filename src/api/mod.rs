@@ -24,10 +24,19 @@ pub struct View {
     pub json: String,
 }
 
-/// Why nothing can be said about an order right now; it may be asked again.
+/// Why nothing can be said about an order.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotNow(pub String);
+pub enum Unreadable {
+    /// Not now; the same question may be answered later.
+    #[error("{0}")]
+    NotNow(String),
+    /// It was there and is no more.
+    #[error("{0}")]
+    Gone(String),
+    /// A fault of ours; an operator has to look at it.
+    #[error("{0}")]
+    Fault(String),
+}
 
 /// Whether the server takes work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +57,10 @@ pub trait Surface: Send + Sync + 'static {
     fn metrics(&self) -> String;
 
     /// An order; none = nobody has heard of it.
-    async fn order(&self, id: &EntityId) -> Result<Option<View>, NotNow>;
+    async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable>;
 
     /// The timeline of an order as JSON; none = nobody has heard of it.
-    async fn timeline(&self, id: &EntityId) -> Result<Option<String>, NotNow>;
+    async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable>;
 }
 
 /// Binds `address` and serves `surface` on one thread of its own until the server is stopped.

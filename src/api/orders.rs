@@ -37,7 +37,7 @@ pub(super) async fn order(
                 .body(view.json)
         }
         Ok(None) => unknown(&id),
-        Err(not_now) => problem::unavailable(&not_now.0),
+        Err(why) => problem::unreadable(&why),
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn timeline(
     match surface.timeline(&id).await {
         Ok(Some(json)) => HttpResponse::Ok().content_type("application/json").body(json),
         Ok(None) => unknown(&id),
-        Err(not_now) => problem::unavailable(&not_now.0),
+        Err(why) => problem::unreadable(&why),
     }
 }
 

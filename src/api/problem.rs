@@ -5,6 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use serde::Serialize;
 
+use super::Unreadable;
+
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
@@ -31,6 +33,15 @@ pub fn bad_request(detail: &str) -> HttpResponse {
 /// 404: nothing of that name.
 pub fn not_found(detail: &str) -> HttpResponse {
     problem(StatusCode::NOT_FOUND, "not found", detail)
+}
+
+/// 503, 410 or 500, as the reason wants it.
+pub fn unreadable(why: &Unreadable) -> HttpResponse {
+    match why {
+        Unreadable::NotNow(detail) => unavailable(detail),
+        Unreadable::Gone(detail) => problem(StatusCode::GONE, "gone", detail),
+        Unreadable::Fault(detail) => problem(StatusCode::INTERNAL_SERVER_ERROR, "fault", detail),
+    }
 }
 
 /// 503: not now; the same request may succeed later.

@@ -6,7 +6,7 @@ use actix_web::{App, test, web};
 use async_trait::async_trait;
 use domain::ids::EntityId;
 
-use super::{NotNow, Readiness, Surface, View, routes};
+use super::{Readiness, Surface, Unreadable, View, routes};
 
 /// Knows order `o-1` of tenant `main`, recovers the partition of `o-2`, and is not ready.
 struct Fixed;
@@ -21,15 +21,17 @@ impl Surface for Fixed {
         "# EOF\n".to_owned()
     }
 
-    async fn order(&self, id: &EntityId) -> Result<Option<View>, NotNow> {
+    async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
         match (id.tenant.as_str(), id.key.as_str()) {
             ("main", "o-1") => Ok(Some(View { version: 41, json: r#"{"order_id":"o-1"}"#.to_owned() })),
-            ("main", "o-2") => Err(NotNow("recovering".to_owned())),
+            ("main", "o-2") => Err(Unreadable::NotNow("recovering".to_owned())),
+            ("main", "o-3") => Err(Unreadable::Fault("set aside".to_owned())),
+            ("main", "o-4") => Err(Unreadable::Gone("beyond the retention".to_owned())),
             _ => Ok(None),
         }
     }
 
-    async fn timeline(&self, id: &EntityId) -> Result<Option<String>, NotNow> {
+    async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
         Ok(self.order(id).await?.map(|_| r#"{"entries":[]}"#.to_owned()))
     }
 }
@@ -72,6 +74,8 @@ async fn problems_have_the_form_of_rfc_9457() {
         ("/api/v1/orders/o-1?tenant=O.o", StatusCode::BAD_REQUEST),
         ("/api/v1/orders/o%2E1", StatusCode::BAD_REQUEST),
         ("/api/v1/orders/o-2", StatusCode::SERVICE_UNAVAILABLE),
+        ("/api/v1/orders/o-3", StatusCode::INTERNAL_SERVER_ERROR),
+        ("/api/v1/orders/o-4/timeline", StatusCode::GONE),
         ("/readyz", StatusCode::SERVICE_UNAVAILABLE),
         ("/nowhere", StatusCode::NOT_FOUND),
     ] {

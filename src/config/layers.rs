@@ -60,7 +60,11 @@ pub(super) fn lay_file(table: &mut Table, path: &Path, text: &str) -> Result<(),
 
 fn lay_section(known: &mut Table, given: &DeTable<'_>, section: &str, tell: &mut impl FnMut(usize, String)) {
     for (name, value) in given {
-        let path = if section.is_empty() { name.get_ref().to_string() } else { format!("{section}.{}", name.get_ref()) };
+        let path = if section.is_empty() {
+            name.get_ref().to_string()
+        } else {
+            format!("{section}.{}", name.get_ref())
+        };
         let names = known.keys().cloned().collect::<Vec<_>>().join(", ");
         match (known.get_mut(name.get_ref().as_ref()), value.get_ref()) {
             (None, _) => tell(name.span().start, format!("unknown key `{path}`; known here: {names}")),
@@ -104,7 +108,10 @@ pub(super) fn lay_environment(
         }
         let Some(key) = keys.get(&name) else {
             let known = keys.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!("environment: unknown variable {name}; known are: {known}"), REMEDY));
+            return Err(Failure::usage(
+                format!("environment: unknown variable {name}; known are: {known}"),
+                REMEDY,
+            ));
         };
         lay_text(table, key, &name, &value)?;
     }

@@ -58,7 +58,10 @@ fn no_two_keys_share_a_variable() {
 #[test]
 fn flags_win_over_environment_over_file_over_defaults() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(b"[nats]\nurl = \"nats://file:1\"\nroot = \"shop\"\n[order]\ncommit_deadline_ms = 7_000\n").unwrap();
+    file.write_all(
+        b"[nats]\nurl = \"nats://file:1\"\nroot = \"shop\"\n[order]\ncommit_deadline_ms = 7_000\n",
+    )
+    .unwrap();
     let options = ServeOptions {
         config: Some(file.path().to_owned()),
         nats: Some("nats://flag:3".to_owned()),
@@ -81,14 +84,22 @@ fn flags_win_over_environment_over_file_over_defaults() {
 fn unknown_keys_are_refused_with_line_and_known_names() {
     let failure = with_file("[nats]\n# mistyped\nurll = \"x\"\n\n[order.payment]\nfirst = 3\n").unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
-    assert!(failure.what.contains(":3: unknown key `nats.urll`; known here: root, sync, url"), "{}", failure.what);
+    assert!(
+        failure.what.contains(":3: unknown key `nats.urll`; known here: root, sync, url"),
+        "{}",
+        failure.what
+    );
     assert!(failure.what.contains(":6: unknown key `order.payment.first`"), "{}", failure.what);
 }
 
 #[test]
 fn a_value_of_another_type_is_refused_with_its_line() {
     let failure = with_file("[order]\ncommit_deadline_ms = \"30s\"\n").unwrap_err();
-    assert!(failure.what.ends_with(":2: `order.commit_deadline_ms` must be an integer, found a string"), "{}", failure.what);
+    assert!(
+        failure.what.ends_with(":2: `order.commit_deadline_ms` must be an integer, found a string"),
+        "{}",
+        failure.what
+    );
     let failure = with_environment(&[("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS", "soon")]).unwrap_err();
     assert!(failure.what.starts_with("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS: "), "{}", failure.what);
 }
@@ -114,5 +125,9 @@ fn values_out_of_range_name_key_value_unit_and_range() {
     ])
     .unwrap_err();
     assert!(failure.what.contains("http.address = 0.0.0.0:8470"), "{}", failure.what);
-    assert!(failure.what.contains("order.payment.first_ms = 0 ms: must be from 10 to 30000 ms"), "{}", failure.what);
+    assert!(
+        failure.what.contains("order.payment.first_ms = 0 ms: must be from 10 to 30000 ms"),
+        "{}",
+        failure.what
+    );
 }

@@ -38,7 +38,10 @@ impl Config {
             mistakes.push("nats.url is empty: give a URL such as nats://127.0.0.1:4222".to_owned());
         }
         if let Err(problem) = self.log.filter.parse::<tracing_subscriber::EnvFilter>() {
-            mistakes.push(format!("log.filter = {:?}: {problem}; for example \"info,actors=debug\"", self.log.filter));
+            mistakes.push(format!(
+                "log.filter = {:?}: {problem}; for example \"info,actors=debug\"",
+                self.log.filter
+            ));
         }
     }
 
@@ -97,7 +100,13 @@ impl Config {
             within(&format!("{name}.most_ms"), resend.most_ms, "ms", 10, DAY_MS);
             within(&format!("{name}.first_ms"), resend.first_ms, "ms", 10, resend.most_ms);
             // Re-sending stops an hour before the participant forgets; less than two hours would leave hardly any time.
-            within(&format!("{name}.idempotency_ttl_ms"), resend.idempotency_ttl_ms, "ms", 7_200_000, 90 * DAY_MS);
+            within(
+                &format!("{name}.idempotency_ttl_ms"),
+                resend.idempotency_ttl_ms,
+                "ms",
+                7_200_000,
+                90 * DAY_MS,
+            );
         }
     }
 }

@@ -1,13 +1,13 @@
 //! How far the server is, as the outside sees it: the surface behind HTTP and queries.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use actors::node::Node;
+use actors::node::{Node, NodeState, ReadError};
 use async_trait::async_trait;
 use bus::ports::SharedBus;
 use domain::ids::EntityId;
 
-use crate::api::{NotNow, Readiness, Surface, View};
+use crate::api::{Readiness, Surface, Unreadable, View};
 use crate::composition;
 use crate::telemetry::Exposition;
 
@@ -57,6 +57,11 @@ impl Lifecycle {
         }
     }
 
+    /// Everything is there; the partitions are opening.
+    pub(super) fn opening(&self) {
+        *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Waiting("opening".to_owned());
+    }
+
     /// The node runs.
     pub(super) fn running(&self, node: Node, bus: SharedBus, durability: String) {
         let exposition = composition::exposition(&node);
@@ -75,11 +80,54 @@ impl Lifecycle {
     }
 
     /// The node, if questions about orders can be asked.
-    fn node(&self) -> Result<&Node, NotNow> {
-        match (self.running.get(), self.stage()) {
-            (Some(running), _) => Ok(&running.node),
-            (None, Stage::Waiting(reason)) => Err(NotNow(reason)),
-            (None, Stage::Running | Stage::Draining) => Err(NotNow("ending before it had begun".to_owned())),
+    fn node(&self) -> Result<&Node, Unreadable> {
+        let not_yet = || match self.stage() {
+            Stage::Waiting(reason) => reason,
+            Stage::Running | Stage::Draining => "ending before it had begun".to_owned(),
+        };
+        self.running.get().map(|running| &running.node).ok_or_else(|| Unreadable::NotNow(not_yet()))
+    }
+}
+
+#[async_trait]
+impl Surface for Lifecycle {
+    fn readiness(&self) -> Readiness {
+        let running = match (self.stage(), self.running.get()) {
+            (Stage::Waiting(reason), _) => return Readiness::NotReady(reason),
+            (Stage::Draining, _) => return Readiness::NotReady("draining: it was asked to end".to_owned()),
+            (Stage::Running, None) => unreachable!("the stage follows what runs"),
+            (Stage::Running, Some(running)) => running,
+        };
+        if !running.bus.connected() {
+            return Readiness::NotReady("the connection to NATS is lost; trying again".to_owned());
         }
+        let status = running.node.status();
+        if status.state == NodeState::Ready {
+            return Readiness::Ready(running.durability.clone());
+        }
+        Readiness::NotReady(status.reasons().join("; "))
+    }
+
+    fn metrics(&self) -> String {
+        // Before the node runs there is nothing to count; an empty exposition is a valid one.
+        self.running.get().map_or_else(|| "# EOF\n".to_owned(), |running| running.exposition.render())
+    }
+
+    async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
+        let view = self.node()?.read(id).await.map_err(|error| unreadable(&error))?;
+        Ok(view.map(|view| View { version: view.version, json: view.json }))
+    }
+
+    async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
+        self.node()?.timeline(id).await.map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &ReadError) -> Unreadable {
+    let text = error.to_string();
+    match error {
+        ReadError::Unavailable(_) | ReadError::Overloaded => Unreadable::NotNow(text),
+        ReadError::Quarantined => Unreadable::Fault(text),
+        ReadError::Purged { .. } => Unreadable::Gone(text),
     }
 }

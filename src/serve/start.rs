@@ -38,10 +38,10 @@ pub(super) async fn when_possible(config: &Config, lifecycle: &Lifecycle) -> Sta
     };
     let durability = profile.to_string();
     tracing::info!(%durability, partitions = layout.partitions, "starting");
-    lifecycle.waiting_for("the partitions are opening".to_owned());
+    lifecycle.opening();
     let bus = composition::shared(nats);
     let root = layout.root.clone();
-    let node = composition::node(config, bus.clone(), layout).await;
+    let node = composition::node(config, bus.clone(), layout);
     lifecycle.running(node.clone(), bus.clone(), durability);
     Started { node, bus, root }
 }

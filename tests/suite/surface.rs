@@ -78,15 +78,17 @@ async fn what_is_not_there_is_a_problem_with_its_reason() {
 async fn serve_waits_for_nats_and_for_the_streams_and_says_so() {
     let mut serve = Serve::new(&format!("nats://127.0.0.1:{}", free_port()), &[]);
     serve.start();
-    let reason = until(SOON, "503 on /readyz", || reason(serve.port)).await;
-    assert!(reason.contains("nats://127.0.0.1"), "{reason}");
+    until(SOON, "the missing server on /readyz", || async {
+        why_not_ready(serve.port).await.filter(|reason| reason.contains("nats://127.0.0.1"))
+    })
+    .await;
     assert_eq!(serve.end("INT").await, Some(0), "nothing to drain");
 
     let world = World::bare().await;
     let mut serve = Serve::new(&world.url, &[]);
     serve.start();
     until(SOON, "the remedy on /readyz", || async {
-        reason(serve.port).await.filter(|reason| reason.contains("setup"))
+        why_not_ready(serve.port).await.filter(|reason| reason.contains("setup"))
     })
     .await;
     assert!(serve.is_running());
@@ -94,7 +96,7 @@ async fn serve_waits_for_nats_and_for_the_streams_and_says_so() {
     serve.until_ready().await;
 }
 
-async fn reason(port: u16) -> Option<String> {
+async fn why_not_ready(port: u16) -> Option<String> {
     let answer = http::get(port, "/readyz", &[]).await.filter(|answer| answer.status == 503)?;
     Some(answer.json()["detail"].as_str()?.to_owned())
 }

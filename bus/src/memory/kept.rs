@@ -111,6 +111,10 @@ impl Kept {
 
     /// The sequence of the last message on `subject`, 0 for none.
     pub(super) fn last_on(&self, subject: &str) -> u64 {
+        if subject.contains(['*', '>']) {
+            let taken = self.subjects.iter().filter(|(known, _)| matches(subject, known));
+            return taken.filter_map(|(_, known)| known.sequences.back().copied()).max().unwrap_or(0);
+        }
         self.subjects.get(subject).and_then(|known| known.sequences.back().copied()).unwrap_or(0)
     }
 

@@ -105,3 +105,54 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], PackFault> {
 fn length(rest: &mut &[u8], bytes: usize) -> Result<u64, PackFault> {
     Ok(take(rest, bytes)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_DEPTH, PackFault, check_pack, json_is_too_deep};
+
+    #[test]
+    fn brackets_in_json_texts_do_not_count() {
+        assert!(!json_is_too_deep(format!("[\"{}\\\"[\"]", "[".repeat(100)).as_bytes()));
+        assert!(!json_is_too_deep("[]".repeat(100).as_bytes()));
+        assert!(!json_is_too_deep("[".repeat(MOST_DEPTH).as_bytes()));
+        assert!(json_is_too_deep("[".repeat(MOST_DEPTH + 1).as_bytes()));
+    }
+
+    #[test]
+    fn every_kind_of_pack_value_is_walked_over() {
+        let values: [&[u8]; 19] = [
+            &[0xc0],
+            &[0x7f],
+            &[0xe0],
+            &[0xcc, 1],
+            &[0xcd, 1, 2],
+            &[0xce, 1, 2, 3, 4],
+            &[0xd3, 1, 2, 3, 4, 5, 6, 7, 8],
+            &[0xca, 1, 2, 3, 4],
+            &[0xa2, b'a', b'b'],
+            &[0xd9, 1, b'a'],
+            &[0xda, 0, 1, b'a'],
+            &[0xdb, 0, 0, 0, 1, b'a'],
+            &[0xc4, 1, 9],
+            &[0xc7, 1, 5, 9],
+            &[0xd4, 5, 9],
+            &[0xd6, 5, 1, 2, 3, 4],
+            &[0x81, 0xa1, b'a', 0x91, 0xc2],
+            &[0xdc, 0, 1, 0x90],
+            &[0xdf, 0, 0, 0, 1, 0xa0, 0x80],
+        ];
+        for value in values {
+            assert_eq!(check_pack(value), Ok(()), "{value:02x?}");
+            assert_eq!(check_pack(&value[..value.len() - 1]), Err(PackFault::Truncated), "{value:02x?}");
+            assert_eq!(check_pack(&[value, &[0xc0]].concat()), Err(PackFault::Trailing), "{value:02x?}");
+        }
+    }
+
+    #[test]
+    fn pack_depth_counts_lists_and_objects_alike() {
+        let nested = |depth: usize| [vec![0x91; depth], vec![0xc0]].concat();
+        assert_eq!(check_pack(&nested(MOST_DEPTH)), Ok(()));
+        assert_eq!(check_pack(&nested(MOST_DEPTH + 1)), Err(PackFault::TooDeep));
+        assert_eq!(check_pack(&[0xdd, 0xff, 0xff, 0xff, 0xff]), Err(PackFault::Truncated));
+    }
+}

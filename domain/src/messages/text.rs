@@ -243,3 +243,54 @@ impl schemars::JsonSchema for Key {
         schemars::json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9_~-]{1,96}$" })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{CurrencyCode, Moment, Remark, Text};
+
+    #[test]
+    fn texts_have_1_to_256_characters_and_no_control_characters() {
+        for good in ["x", "käse", &"ä".repeat(256)] {
+            assert!(Text::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a\nb", "\u{7f}", "\u{85}", &"ä".repeat(257)] {
+            assert!(Text::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn moments_have_the_form_of_rfc_3339() {
+        for good in ["2026-11-27T08:00:00Z", "2026-11-27T08:00:00.123456Z", "2026-11-27T08:00:60+05:30"] {
+            assert!(Moment::new(good).is_ok(), "{good}");
+        }
+        let bad = [
+            "",
+            "2026-11-27",
+            "2026-11-27T08:00:00",
+            "2026-13-27T08:00:00Z",
+            "2026-11-27T24:00:00Z",
+            "2026-11-27T08:00:00.Z",
+            "2026-11-27T08:00:00+0530",
+            "2026-11-27T08:00:00+ä:3",
+            "+026-11-27T08:00:00Z",
+            "2026-11-27T08:00:00ZZ",
+        ];
+        for bad in bad {
+            assert!(Moment::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn remarks_are_cut_between_characters() {
+        assert_eq!(Remark::new(&"ä".repeat(501)).as_str(), "ä".repeat(500));
+        assert_eq!(Remark::new("").as_str(), "");
+    }
+
+    #[test]
+    fn currency_codes_are_three_upper_case_letters() {
+        assert_eq!(CurrencyCode::new("EUR").unwrap().as_str(), "EUR");
+        for bad in ["", "EU", "EURO", "eur", "ÄU"] {
+            assert!(CurrencyCode::new(bad).is_err(), "{bad}");
+        }
+    }
+}

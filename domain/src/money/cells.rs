@@ -59,7 +59,7 @@ pub struct Row {
     pub tax: Minor,
 }
 
-/// All cells of an order.
+/// All cells of an order. Without rows (an order that makes no sense has none) everything is worth nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cells {
     rows: Vec<CellRow>,
@@ -111,7 +111,7 @@ impl Cells {
 
     /// How many points these units use.
     pub fn points_count(&self, span: Span) -> Points {
-        let row = &self.rows[usize::from(span.row)];
+        let Some(row) = self.rows.get(usize::from(span.row)) else { return 0 };
         prefix_share(row.points, span.to, row.units) - prefix_share(row.points, span.from, row.units)
     }
 
@@ -122,8 +122,8 @@ impl Cells {
 
     /// Net and tax of these units over all payers: what an ERP document says of them.
     pub fn amounts(&self, span: Span) -> Amounts {
-        let row = &self.rows[usize::from(span.row)];
         let mut amounts = Amounts::default();
+        let Some(row) = self.rows.get(usize::from(span.row)) else { return amounts };
         for cell in &row.cells {
             amounts.net += share_of(cell.net, span, row.units);
             amounts.tax += share_of(cell.tax, span, row.units);
@@ -133,7 +133,7 @@ impl Cells {
 
     /// Net and tax are shared apart, each by its own prefix (M5); `part` picks what counts.
     fn payer_amounts(&self, payer: usize, span: Span, part: impl Fn(Cell) -> Minor) -> Minor {
-        let row = &self.rows[usize::from(span.row)];
+        let Some(row) = self.rows.get(usize::from(span.row)) else { return 0 };
         let Some(cell) = row.cells.get(payer) else { return 0 };
         part(Cell { net: share_of(cell.net, span, row.units), tax: share_of(cell.tax, span, row.units) })
     }

@@ -139,8 +139,11 @@ impl Content {
         self.tenders.iter().position(|tender| *tender.tender == *name)
     }
 
-    /// All cells, split once (M4).
+    /// All cells, split once (M4). An order that makes no sense has none.
     pub fn cells(&self) -> Cells {
+        if self.problem().is_some() {
+            return Cells::default();
+        }
         let lines = self.lines.iter().map(|line| Row {
             units: line.quantity,
             net: line.net_minor,

@@ -21,6 +21,7 @@ mod command;
 mod decide;
 mod evolve;
 mod published;
+mod sense;
 mod view;
 
 pub use event::Event;

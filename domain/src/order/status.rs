@@ -91,7 +91,7 @@ fn payment(state: &State) -> Payment {
 }
 
 fn fulfillment(state: &State) -> Fulfillment {
-    let sum = |part: fn(&LineUnits) -> u32| state.lines.iter().map(part).sum::<u32>();
+    let sum = |part: fn(&LineUnits) -> u32| state.lines.iter().map(|line| u64::from(part(line))).sum::<u64>();
     let (departed, live) = (sum(LineUnits::departed), sum(LineUnits::live));
     let (delivered, released) = (sum(|line| line.delivered), sum(|line| line.released));
     if live == 0 && !state.lines.is_empty() {
@@ -145,11 +145,11 @@ fn erp(state: &State) -> Erp {
 }
 
 fn stock(state: &State) -> Stock {
-    let (mut pending, mut released, mut departed) = (0, 0, 0);
+    let (mut pending, mut released, mut departed) = (0_u64, 0_u64, 0_u64);
     for line in &state.lines {
-        pending += line.pending;
-        released += line.released;
-        departed += line.departed();
+        pending += u64::from(line.pending);
+        released += u64::from(line.released);
+        departed += u64::from(line.departed());
     }
     match (pending, released, departed) {
         (0, 0, 1..) => Stock::Consumed,

@@ -209,9 +209,11 @@ fn money_events() -> Vec<EventData<'static>> {
         EventData::PaymentAuthorized(money(7998, None)),
         EventData::PaymentDeclined(money(7998, None)),
         EventData::PaymentCaptured(money(4086, Some("main:o-1001:capture:1"))),
+        EventData::PaymentCaptureFailed(money(4086, Some("main:o-1001:capture:1"))),
         EventData::PaymentVoided(money(1779, None)),
         EventData::ErpQueued(document(None)),
         EventData::ErpPosted(document(Some("4500017"))),
+        EventData::ErpRejected(document(None)),
     ]
 }
 
@@ -219,7 +221,7 @@ fn goods_events() -> Vec<EventData<'static>> {
     let at_node = || ShipmentAtNode { order_id: ORDER, shipment_id: SHIPMENT, node: "n-1", lines: units() };
     let of_shipment = || ShipmentUnits { order_id: ORDER, shipment_id: SHIPMENT, lines: units() };
     let hold = || HoldChanged { order_id: ORDER, hold: Hold { hold_id: "h-1", r#type: "unknown_outcome" } };
-    let exception = || ExceptionChanged {
+    let exception = ExceptionChanged {
         order_id: ORDER,
         exception: Exception {
             exception_id: "x-1",
@@ -258,19 +260,7 @@ fn goods_events() -> Vec<EventData<'static>> {
         EventData::ShipmentCancelled(of_shipment()),
         EventData::HoldPlaced(hold()),
         EventData::HoldResolved(hold()),
-        EventData::ExceptionOpened(exception()),
-        EventData::ErpRejected(DocumentChanged {
-            order_id: ORDER,
-            document: "book",
-            document_key: "main:o-1001:book:1",
-            document_no: None,
-        }),
-        EventData::PaymentCaptureFailed(MoneyMoved {
-            order_id: ORDER,
-            tender: "t1",
-            amount_minor: 4086,
-            settlement_ref: Some("main:o-1001:payment.capture:1"),
-        }),
+        EventData::ExceptionOpened(exception),
     ]
 }
 

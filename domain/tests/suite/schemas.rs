@@ -35,7 +35,10 @@ fn given_the_types_when_their_schemas_are_made_then_the_published_ones_are_the_s
         }
         let published =
             fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        assert_eq!(published, text, "{path} is stale: run the tests with UPDATE_GOLDEN=1");
+        assert_eq!(
+            published, text,
+            "{path} is stale: UPDATE_GOLDEN=1 cargo test -p doorbuster-domain --features schemas -- --test-threads=1"
+        );
         expected.insert(file);
     }
     for plane in fs::read_dir(folder()).unwrap() {

@@ -132,7 +132,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `payment.authorized`, `payment.captured`, `payment.voided`, `payment.declined`.
+    /// `payment.authorized`, `payment.captured`, `payment.capture_failed`, `payment.voided`, `payment.declined`.
     pub struct MoneyMoved<'a> {
         /// The order.
         pub order_id: &'a str,
@@ -232,7 +232,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `erp.queued`, `erp.posted`.
+    /// `erp.queued`, `erp.posted`, `erp.rejected`.
     pub struct DocumentChanged<'a> {
         /// The order.
         pub order_id: &'a str,

@@ -6,7 +6,7 @@ use crate::decider::Answer;
 use crate::envelope::Envelope;
 use crate::messages::inbound::{Fee, Line, Submit, Tender};
 use crate::messages::{self, Message};
-use crate::money::{Currency, Minor};
+use crate::money::Minor;
 use crate::order::content::{self, AccrualRule, Content, Origin, Redemption};
 use crate::order::event::Event;
 use crate::order::state::Phase;
@@ -22,7 +22,7 @@ pub(super) fn submit(
     }
     let parked = std::mem::take(&mut order.state.parked);
     let content = freeze(order, envelope, submit);
-    let problem = validate(&content);
+    let problem = content.problem();
     order.emit(Event::Submitted(Box::new(content)));
     if let Some(problem) = problem {
         reject(order, Reason::new(Code::Validation, problem));
@@ -134,16 +134,13 @@ fn fee(fee: &Fee) -> content::Fee {
     }
 }
 
-/// The last tender pays what the others leave.
+/// A tender without an amount pays what those before it leave; only the last may be without.
 fn tenders(tenders: &[Tender], cash_due: Minor) -> Vec<content::Tender> {
     let mut left = cash_due;
     tenders
         .iter()
-        .enumerate()
-        .map(|(index, tender)| {
-            let is_last = index + 1 == tenders.len();
-            let given = tender.amount_minor.map_or(0, messages::leaf::Minor::get);
-            let amount_minor = if is_last { left } else { given };
+        .map(|tender| {
+            let amount_minor = tender.amount_minor.map_or_else(|| left.max(0), messages::leaf::Minor::get);
             left = left.saturating_sub(amount_minor);
             content::Tender {
                 tender: tender.tender.as_str().into(),
@@ -153,61 +150,4 @@ fn tenders(tenders: &[Tender], cash_due: Minor) -> Vec<content::Tender> {
             }
         })
         .collect()
-}
-
-/// What has the shape but makes no sense: the first thing that is wrong, in words.
-fn validate(content: &Content) -> Option<String> {
-    if let Err(unknown) = Currency::new(&content.currency) {
-        return Some(unknown.to_string());
-    }
-    let rows = content.lines.iter().map(|line| (line.net_minor, line.tax_minor));
-    let rows = rows.chain(content.fees.iter().map(|fee| (fee.net_minor, fee.tax_minor)));
-    let sum = rows.map(|(net, tax)| i128::from(net) + i128::from(tax)).sum::<i128>();
-    if sum != i128::from(content.total_minor) {
-        return Some(format!("total_minor is {}, but lines and fees add up to {sum}", content.total_minor));
-    }
-    let mut numbers: Vec<u32> = content.lines.iter().map(|line| line.line).collect();
-    numbers.sort_unstable();
-    if let Some([twice, ..]) = numbers.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Some(format!("line number {twice} stands twice; number each line once"));
-    }
-    validate_redemption(content).or_else(|| validate_tenders(content))
-}
-
-fn validate_redemption(content: &Content) -> Option<String> {
-    let Redemption { points, value_minor } = content.redemption;
-    if value_minor > content.total_minor {
-        return Some(format!(
-            "redemption.value_minor is {value_minor}, more than total_minor {}",
-            content.total_minor
-        ));
-    }
-    if (points == 0) != (value_minor == 0) {
-        return Some(format!("redemption of {points} points for {value_minor}: give both or neither"));
-    }
-    if points > 0 && content.member_id.is_none() {
-        return Some("a redemption needs customer.member_id".to_owned());
-    }
-    None
-}
-
-fn validate_tenders(content: &Content) -> Option<String> {
-    for (index, tender) in content.tenders.iter().enumerate() {
-        if content.tenders[..index].iter().any(|other| other.tender == tender.tender) {
-            return Some(format!("tender {:?} stands twice; name each tender once", tender.tender));
-        }
-        if tender.amount_minor < 0 {
-            return Some(format!("tenders ask for more than the {} that is due", content.cash_due()));
-        }
-        if tender.amount_minor == 0 && index + 1 < content.tenders.len() {
-            return Some(format!(
-                "tender {:?} needs amount_minor above 0; only the last may leave it out",
-                tender.tender
-            ));
-        }
-    }
-    if content.tenders.is_empty() && content.cash_due() > 0 {
-        return Some(format!("{} is due, but there is no tender", content.cash_due()));
-    }
-    None
 }

@@ -1,0 +1,192 @@
+//! Every bound of the actors, with its unit and why it has its default.
+
+use std::time::Duration;
+
+use domain::decider::Participant;
+use serde::{Deserialize, Serialize};
+
+/// What a record may hold at most, events of other sizes being split over pages. Fixed: readers rely on it.
+pub(crate) const MOST_RECORD_BYTES: usize = 256 * 1024;
+/// See [`MOST_RECORD_BYTES`].
+pub(crate) const MOST_DECISIONS: usize = 500;
+/// See [`MOST_RECORD_BYTES`].
+pub(crate) const MOST_EVENTS: usize = 900;
+/// The largest event page.
+pub(crate) const MOST_PAGE_BYTES: usize = 512 * 1024;
+/// The largest single decision; one beyond it is a fault of the rules.
+pub(crate) const MOST_DECISION_BYTES: usize = 768 * 1024;
+/// The largest inbound body.
+pub(crate) const MOST_BODY_BYTES: usize = 256 * 1024;
+/// The largest inbound headers, names and values.
+pub(crate) const MOST_HEADER_BYTES: usize = 32 * 1024;
+/// The most items of an inbound batch.
+pub(crate) const MOST_BATCH_ITEMS: usize = 64;
+
+const _: () = assert!(MOST_DECISION_BYTES >= MOST_RECORD_BYTES, "bounded-everything");
+const _: () = assert!(MOST_DECISION_BYTES >= 2 * MOST_BODY_BYTES, "bounded-everything");
+
+/// The limits of a node. All lengths of time are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Who this start is; no two starts may have the same, or one could take the other's fence for its own. Not configured.
+    #[serde(skip)]
+    pub instance: String,
+    /// Inputs of a partition on their way from the reader to the ack of their record. More wait in the broker.
+    pub in_flight_inputs: usize,
+    /// Messages that a lane asks for at once; so many more wait in memory before they are taken.
+    pub lane_batch: usize,
+    /// Inputs taken in one cycle, before entities get their turn; a fifth of it is kept for new work.
+    pub cycle_inputs: usize,
+    /// How long a reader waits for messages before it looks up again.
+    pub lane_patience_ms: u64,
+    /// Records whose pages, dead letters and notices are not out yet; beyond it the next record waits.
+    pub outputs_waiting: usize,
+    /// Receipts that wait for their order; beyond it the answer is `pending` at once.
+    pub receipts_waiting: usize,
+    /// When the answer is `pending` if the sender gave no `Receipt-Deadline-Ms`.
+    pub receipt_deadline_ms: i64,
+    /// When new work is too old to begin if the sender gave no `ce-expirytime`.
+    pub expiry_ms: i64,
+    /// How often positions are recorded while nothing is decided.
+    pub position_interval_ms: u64,
+    /// How often inbound streams that are less than half full are purged.
+    pub purge_interval_ms: u64,
+    /// The longest pause between two tries while the broker does not answer.
+    pub retry_pause_ms: u64,
+    /// When an entity whose deadline passed without an event is asked again.
+    pub timer_retry_ms: i64,
+    /// Commands sent to one participant and not answered, over all partitions of the node.
+    pub in_flight_commands: InFlight,
+    /// Command batches that wait in front of one participant; what is beyond is dropped, and sent again at its deadline.
+    pub send_queue: usize,
+    /// Commands a second that recovery sends again to one participant.
+    pub resend_per_second: u32,
+    /// Kinds of events that are also published alone: `order.*`, one kind, or `!` and a kind to leave it out.
+    pub singles: Vec<String>,
+}
+
+/// A number for each participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InFlight {
+    /// For the loyalty platform.
+    pub loyalty: u32,
+    /// For the payment gateways.
+    pub payment: u32,
+    /// For allocation.
+    pub allocation: u32,
+    /// For warehouses and stores.
+    pub fulfillment: u32,
+    /// For the ERP.
+    pub erp: u32,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        // A few seconds of a peak; the command streams hold many times as many.
+        Self { loyalty: 10_000, payment: 10_000, allocation: 10_000, fulfillment: 10_000, erp: 10_000 }
+    }
+}
+
+impl InFlight {
+    /// The number for one participant.
+    pub const fn of(&self, participant: Participant) -> u32 {
+        match participant {
+            Participant::Loyalty => self.loyalty,
+            Participant::Payment => self.payment,
+            Participant::Allocation => self.allocation,
+            Participant::Fulfillment => self.fulfillment,
+            Participant::Erp => self.erp,
+        }
+    }
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        let singles =
+            ["order.*", "!order.status_changed", "shipment.dispatched", "refund.completed", "exception.*"];
+        Self {
+            instance: "node".to_owned(),
+            in_flight_inputs: 2_000,
+            lane_batch: 500,
+            cycle_inputs: 250,
+            lane_patience_ms: 1_000,
+            outputs_waiting: 64,
+            receipts_waiting: 100_000,
+            receipt_deadline_ms: 2_000,
+            expiry_ms: 600_000,
+            position_interval_ms: 1_000,
+            purge_interval_ms: 30_000,
+            retry_pause_ms: 1_000,
+            timer_retry_ms: 1_000,
+            in_flight_commands: InFlight::default(),
+            send_queue: 4_096,
+            resend_per_second: 5_000,
+            singles: singles.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+impl NodeConfig {
+    pub(crate) const fn lane_patience(&self) -> Duration {
+        Duration::from_millis(self.lane_patience_ms)
+    }
+
+    pub(crate) const fn position_interval(&self) -> Duration {
+        Duration::from_millis(self.position_interval_ms)
+    }
+
+    /// The pause before try `attempt` (from 0): doubles from 10 ms up to the longest.
+    pub(crate) fn retry_pause(&self, attempt: u32) -> Duration {
+        let doubled = 10_u64.saturating_mul(1 << attempt.min(16));
+        Duration::from_millis(doubled.min(self.retry_pause_ms.max(1)))
+    }
+
+    /// Is this kind of event also published alone? The last entry that names it decides.
+    pub(crate) fn is_single(&self, kind: &str) -> bool {
+        let mut single = false;
+        for entry in &self.singles {
+            let (wanted, pattern) =
+                entry.strip_prefix('!').map_or((true, entry.as_str()), |rest| (false, rest));
+            let fits = match pattern.strip_suffix('*') {
+                Some(prefix) => kind.starts_with(prefix),
+                None => kind == pattern,
+            };
+            if fits {
+                single = wanted;
+            }
+        }
+        single
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NodeConfig;
+
+    #[test]
+    fn the_default_singles_are_those_of_the_contract() {
+        let config = NodeConfig::default();
+        for kind in [
+            "order.received",
+            "order.committed",
+            "shipment.dispatched",
+            "refund.completed",
+            "exception.opened",
+        ] {
+            assert!(config.is_single(kind), "{kind}");
+        }
+        for kind in ["order.status_changed", "shipment.accepted", "payment.captured", "erp.posted"] {
+            assert!(!config.is_single(kind), "{kind}");
+        }
+    }
+
+    #[test]
+    fn pauses_double_and_end_at_the_longest() {
+        let config = NodeConfig::default();
+        let pauses: Vec<_> =
+            [0, 1, 6, 7, 40].iter().map(|attempt| config.retry_pause(*attempt).as_millis()).collect();
+        assert_eq!(pauses, [10, 20, 640, 1_000, 1_000]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The actor around one entity: takes its messages in order, one at a time. The rules are in the decider, the way of a
+//! message in `command_path`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use actix::{Actor, Context, Handler, Message};
+use domain::decider::{Decider, Participant};
+use domain::ids::EntityId;
+use tokio::sync::oneshot;
+
+use super::command_path;
+use super::memory::Entity;
+use super::trail::Trail;
+use crate::inbound::Arrival;
+use crate::node::{EntityView, ReadError};
+use crate::partition::{Consumed, Partition};
+
+/// An input for the entity.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Deliver<M> {
+    pub(crate) arrival: Box<Arrival<M>>,
+    pub(crate) consumed: Consumed,
+}
+
+/// A deadline of the entity has passed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Wake;
+
+/// A waiting effect may go.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Release {
+    pub(crate) participant: Participant,
+    pub(crate) effect: Box<str>,
+}
+
+/// A reader wants to see the entity, as it is recorded.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Peek {
+    pub(crate) answer: oneshot::Sender<Result<Option<EntityView>, ReadError>>,
+}
+
+/// One live entity.
+#[derive(Debug)]
+pub(crate) struct EntityActor<D: Decider> {
+    pub(super) id: EntityId,
+    pub(super) number: u32,
+    pub(super) entity: Entity<D>,
+    pub(super) trail: Rc<RefCell<Trail>>,
+    pub(super) partition: Rc<Partition<D>>,
+}
+
+impl<D: Decider> EntityActor<D> {
+    pub(crate) fn new(
+        id: EntityId,
+        number: u32,
+        entity: Entity<D>,
+        trail: Rc<RefCell<Trail>>,
+        partition: Rc<Partition<D>>,
+    ) -> Self {
+        Self { id, number, entity, trail, partition }
+    }
+
+    fn take(&mut self, handle: impl FnOnce(&mut Self)) {
+        if self.partition.is_halted() {
+            return;
+        }
+        self.partition.arrived(self.number);
+        handle(self);
+        self.partition.done(self.number);
+    }
+}
+
+// Nothing in it is ever pinned in place.
+impl<D: Decider> Unpin for EntityActor<D> {}
+
+impl<D: Decider> Actor for EntityActor<D> {
+    type Context = Context<Self>;
+}
+
+impl<D: Decider> Handler<Deliver<D::Message>> for EntityActor<D> {
+    type Result = ();
+
+    fn handle(&mut self, deliver: Deliver<D::Message>, _: &mut Context<Self>) {
+        self.take(|actor| command_path::deliver(actor, *deliver.arrival, deliver.consumed));
+    }
+}
+
+impl<D: Decider> Handler<Wake> for EntityActor<D> {
+    type Result = ();
+
+    fn handle(&mut self, _: Wake, _: &mut Context<Self>) {
+        self.take(command_path::wake);
+    }
+}
+
+impl<D: Decider> Handler<Release> for EntityActor<D> {
+    type Result = ();
+
+    fn handle(&mut self, release: Release, _: &mut Context<Self>) {
+        self.take(|actor| command_path::release(actor, release.participant, release.effect));
+    }
+}
+
+impl<D: Decider> Handler<Peek> for EntityActor<D> {
+    type Result = ();
+
+    fn handle(&mut self, peek: Peek, _: &mut Context<Self>) {
+        let view = command_path::view(&self.id, &self.entity);
+        self.partition.queue_answer(Box::new(move || {
+            let _gone = peek.answer.send(view); // the reader did not wait
+        }));
+    }
+}

@@ -1,0 +1,347 @@
+//! The way of a message through its entity: seen before? judge, queue for the record, then change memory. Nothing leaves here;
+//! what may leave waits in the queue for the ack.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use domain::decider::{Answer, Context, Decider, Decision, Input, Participant};
+use domain::envelope::{Envelope, Plane};
+use domain::ids::EntityId;
+use domain::reason::{Code, DeadReason, Reason, Refusal};
+use domain::time::Timestamp;
+
+use super::actor::EntityActor;
+use super::memory::Entity;
+use super::outgoing::{self, Prepared};
+use super::seen::Recognised;
+use crate::inbound::{Arrival, Refused};
+use crate::node::{EntityView, ReadError};
+use crate::outbound::parse_time;
+use crate::partition::{Addressee, Awaited, Consumed, Queued, receipts};
+use crate::record::{Cause, DeadLetter, Entry, Quarantined, encode_entry};
+
+/// What a judgement came to.
+enum Judged<D: Decider> {
+    /// Something happened.
+    Happened(Box<Prepared<D>>),
+    /// Nothing changed.
+    Unchanged(Box<Decision<D>>),
+    /// Refused; nothing changed.
+    Refused(Reason),
+    /// The rules broke.
+    Fault(String),
+}
+
+/// A message from outside.
+pub(super) fn deliver<D: Decider>(
+    actor: &mut EntityActor<D>,
+    arrival: Arrival<D::Message>,
+    consumed: Consumed,
+) {
+    let Arrival { envelope, message, .. } = arrival;
+    let partition = Rc::clone(&actor.partition);
+    let addressee = receipts::addressee(&partition.env, &envelope, &actor.id);
+    if actor.entity.quarantined {
+        set_aside(
+            actor,
+            envelope,
+            DeadReason::Quarantined,
+            "the entity is set aside after a fault",
+            addressee,
+            consumed,
+        );
+        return;
+    }
+    let seen = partition.hash_key.of(&envelope);
+    let intake = envelope.plane == Plane::Intake;
+    match actor.entity.seen.recognise(seen) {
+        Recognised::New => {}
+        // New work has an id of its own, so the rules judge a repetition: they know its first outcome.
+        Recognised::Repeated | Recognised::Contradicted if intake => partition.env.metrics.repeated.add_one(),
+        Recognised::Repeated => {
+            partition.env.metrics.repeated.add_one();
+            let receipt = addressee.map(|to| receipts::accepted(&partition.env, &to, actor.entity.version));
+            partition.nothing_to_record(Some(consumed), receipt);
+            return;
+        }
+        Recognised::Contradicted => {
+            let text = "a message with the same ce-source and ce-id said something else";
+            set_aside(actor, envelope, DeadReason::Conflict, text, addressee, consumed);
+            return;
+        }
+    }
+    if intake && !D::exists(&actor.entity.state) && is_expired(actor, &envelope) {
+        let text = "the time by which it had to be begun has passed; send it again";
+        set_aside(actor, envelope, DeadReason::Expired, text, addressee, consumed);
+        return;
+    }
+    let judged = judge(actor, Cause::Message(envelope.clone()), Some(&message), Some(seen));
+    conclude(actor, judged, &envelope, addressee, consumed);
+}
+
+/// The receipt, and everything that the judgement of a message leads to.
+fn conclude<D: Decider>(
+    actor: &mut EntityActor<D>,
+    judged: Judged<D>,
+    envelope: &Envelope,
+    addressee: Option<Addressee>,
+    consumed: Consumed,
+) {
+    let partition = Rc::clone(&actor.partition);
+    let version = actor.entity.version;
+    match judged {
+        Judged::Refused(reason) => {
+            let receipt = addressee.map(|to| receipts::rejected(&partition.env, &to, version, &reason));
+            partition.nothing_to_record(Some(consumed), receipt);
+        }
+        Judged::Unchanged(decision) => {
+            let mut queued = Queued { consumed: Some(consumed), credits: 1, ..Queued::default() };
+            let outcome = D::outcome(&decision.state);
+            answer(actor, &mut queued, envelope, addressee, &decision.answer, outcome.as_ref(), version);
+            partition.queue.push(queued);
+        }
+        Judged::Happened(prepared) => {
+            let (mut queued, settled) = apply(actor, *prepared);
+            queued.consumed = Some(consumed);
+            let version = actor.entity.version;
+            answer(
+                actor,
+                &mut queued,
+                envelope,
+                addressee,
+                &settled.answer,
+                settled.outcome.as_ref(),
+                version,
+            );
+            partition.queue.push(queued);
+        }
+        Judged::Fault(fault) => quarantine(actor, &fault, Some(envelope.clone()), addressee, Some(consumed)),
+    }
+}
+
+fn answer<D: Decider>(
+    actor: &EntityActor<D>,
+    queued: &mut Queued,
+    envelope: &Envelope,
+    addressee: Option<Addressee>,
+    answer: &Answer,
+    outcome: Option<&domain::decider::Outcome>,
+    version: u64,
+) {
+    let Some(addressee) = addressee else { return };
+    let (partition, intake) = (&actor.partition, envelope.plane == Plane::Intake);
+    let receipt = match (answer, outcome) {
+        (Answer::Rejected(reason), Some(outcome)) if intake && outcome.rejected.as_ref() == Some(reason) => {
+            receipts::of_outcome(&partition.env, &addressee, outcome)
+        }
+        (Answer::Rejected(reason), _) => receipts::rejected(&partition.env, &addressee, version, reason),
+        (Answer::Accepted | Answer::Later, Some(outcome)) if intake => {
+            receipts::of_outcome(&partition.env, &addressee, outcome)
+        }
+        (Answer::Accepted, _) => receipts::accepted(&partition.env, &addressee, version),
+        (Answer::Later, _) => {
+            let awaited = if intake {
+                Awaited::Outcome
+            } else {
+                Awaited::Wish(envelope.source().to_owned(), envelope.id())
+            };
+            partition.await_receipt(queued, actor.number, version, awaited, addressee, envelope);
+            return;
+        }
+    };
+    queued.receipts.push(receipt);
+}
+
+/// A deadline has passed.
+pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
+    let partition = Rc::clone(&actor.partition);
+    if actor.entity.quarantined {
+        partition.nothing_to_record(None, None);
+        return;
+    }
+    match judge(actor, Cause::Timer, None, None) {
+        Judged::Happened(prepared) => {
+            let (queued, _) = apply(actor, *prepared);
+            partition.queue.push(queued);
+        }
+        Judged::Unchanged(_) | Judged::Refused(_) => {
+            // The state still names a deadline; one that has passed must not come again at once.
+            let earliest = partition.env.clock.now().plus_ms(partition.env.config.timer_retry_ms);
+            let next = D::next_deadline(&actor.entity.state).map(|deadline| deadline.max(earliest));
+            partition.note(actor.number, actor.entity.version, next);
+            partition.nothing_to_record(None, None);
+        }
+        Judged::Fault(fault) => quarantine(actor, &fault, None, None, None),
+    }
+}
+
+/// A waiting effect may go.
+pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Participant, effect: Box<str>) {
+    let partition = Rc::clone(&actor.partition);
+    if actor.entity.quarantined {
+        partition.nothing_to_record(None, None);
+        return;
+    }
+    let open = partition.env.gates.free(participant) > 0;
+    match judge(actor, Cause::Release(effect.to_string()), None, None) {
+        Judged::Happened(prepared) => {
+            let (queued, _) = apply(actor, *prepared);
+            partition.queue.push(queued);
+        }
+        Judged::Unchanged(_) | Judged::Refused(_) => {
+            if outgoing::waits::<D>(&actor.entity.state, &effect) {
+                partition.wait_again(participant, (actor.number, effect), open);
+            }
+            partition.nothing_to_record(None, None);
+        }
+        Judged::Fault(fault) => quarantine(actor, &fault, None, None, None),
+    }
+}
+
+/// Runs the rules. Whatever breaks in them, nothing has changed yet.
+fn judge<D: Decider>(
+    actor: &EntityActor<D>,
+    cause: Cause,
+    message: Option<&D::Message>,
+    seen: Option<(u64, u32)>,
+) -> Judged<D> {
+    let (entity, env) = (&actor.entity, &actor.partition.env);
+    let now = actor.partition.now();
+    let context = Context {
+        entity: &actor.id,
+        now,
+        version: entity.version + 1,
+        policies: &env.policies,
+        gates: env.gates.snapshot(),
+    };
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        let input = match (&cause, message) {
+            (Cause::Message(envelope), Some(message)) => Input::Message(envelope, message),
+            (Cause::Release(effect), _) => Input::Release(effect),
+            (Cause::Timer | Cause::Message(_), _) => Input::Timer,
+        };
+        match D::decide(&entity.state, input, &context) {
+            Err(reason) => Judged::Refused(reason),
+            Ok(decision) if decision.events.is_empty() => Judged::Unchanged(Box::new(decision)),
+            Ok(decision) => match outgoing::prepare(env, &actor.id, entity, now, cause, seen, decision) {
+                Ok(prepared) => Judged::Happened(Box::new(prepared)),
+                Err(too_large) => Judged::Fault(too_large),
+            },
+        }
+    }));
+    judged.unwrap_or_else(|panic| Judged::Fault(fault_text(&*panic)))
+}
+
+/// What a panic said.
+pub(crate) fn fault_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+/// Takes a prepared decision over into memory; gives what has to be queued for it, and its answers.
+fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queued, outgoing::Settled) {
+    let Prepared {
+        state,
+        event_sequence,
+        mut queued,
+        in_flight,
+        waiting,
+        deadline,
+        now,
+        seen,
+        phases,
+        settled,
+    } = prepared;
+    let partition = Rc::clone(&actor.partition);
+    let entity = &mut actor.entity;
+    entity.state = state;
+    entity.version += 1;
+    entity.event_sequence = event_sequence;
+    if let Some(seen) = seen {
+        entity.seen.remember(seen);
+    }
+    partition.time_passed(now);
+    partition.env.metrics.decisions.add_one();
+    partition.env.metrics.phase_changed(phases.0, Some(phases.1));
+    partition.count_in_flight(in_flight);
+    for (participant, effect) in waiting {
+        partition.wait(participant, (actor.number, effect));
+    }
+    partition.note(actor.number, entity.version, deadline);
+    partition.settle_receipts(
+        &mut queued,
+        actor.number,
+        entity.version,
+        settled.outcome.as_ref(),
+        &settled.wishes,
+    );
+    queued.trail = Some(Rc::clone(&actor.trail));
+    (queued, settled)
+}
+
+fn is_expired<D: Decider>(actor: &EntityActor<D>, envelope: &Envelope) -> bool {
+    let env = &actor.partition.env;
+    let asked = envelope.headers.get("ce-expirytime").and_then(parse_time);
+    let expiry: Timestamp = asked.unwrap_or_else(|| envelope.stored_at.plus_ms(env.config.expiry_ms));
+    expiry <= env.clock.now()
+}
+
+fn set_aside<D: Decider>(
+    actor: &EntityActor<D>,
+    envelope: Envelope,
+    reason: DeadReason,
+    text: &str,
+    addressee: Option<Addressee>,
+    consumed: Consumed,
+) {
+    let Refusal { reason, violations } = Refusal::new(reason, "", text);
+    let letter = DeadLetter { envelope, key: Some(actor.id.key.clone()), reason, violations };
+    actor.partition.refuse(Refused { letter, addressee }, Some(consumed));
+}
+
+/// Sets the entity aside: its state is as before the fault, and stays so until somebody has looked.
+fn quarantine<D: Decider>(
+    actor: &mut EntityActor<D>,
+    fault: &str,
+    envelope: Option<Envelope>,
+    addressee: Option<Addressee>,
+    consumed: Option<Consumed>,
+) {
+    let partition = Rc::clone(&actor.partition);
+    tracing::error!(entity = %actor.id, fault, "the rules broke; the entity is set aside");
+    partition.env.metrics.panics.add_one();
+    actor.entity.quarantined = true;
+    let cause: String = fault.chars().take(1_000).collect();
+    let mut queued = Queued { consumed, credits: 1, decisions: 0, ..Queued::default() };
+    let entry = Quarantined { entity: actor.id.clone(), cause: cause.clone(), envelope: envelope.clone() };
+    encode_entry(&mut queued.entries, &Entry::<()>::Quarantined(entry));
+    queued.entry_count = 1;
+    if let Some(addressee) = addressee {
+        let reason = Reason::new(
+            Code::Quarantined,
+            "the order is set aside after a fault of ours; somebody looks at it",
+        );
+        queued.receipts.push(receipts::rejected(&partition.env, &addressee, actor.entity.version, &reason));
+    }
+    if let Some(envelope) = envelope {
+        let Refusal { reason, violations } = Refusal::new(DeadReason::Quarantined, "", cause);
+        queued.add_dead_letter(DeadLetter { envelope, key: Some(actor.id.key.clone()), reason, violations });
+    }
+    partition.note(actor.number, actor.entity.version.max(1), None);
+    partition.queue.push(queued);
+}
+
+/// What a reader is shown.
+pub(crate) fn view<D: Decider>(id: &EntityId, entity: &Entity<D>) -> Result<Option<EntityView>, ReadError> {
+    if entity.suspect {
+        return Err(ReadError::Quarantined);
+    }
+    let shown = catch_unwind(AssertUnwindSafe(|| {
+        D::exists(&entity.state)
+            .then(|| EntityView { version: entity.version, json: D::view(id, &entity.state, entity.version) })
+    }));
+    shown.map_err(|_| ReadError::Quarantined)
+}

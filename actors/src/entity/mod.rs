@@ -1,0 +1,13 @@
+//! One live entity: its state, what it remembers of its inputs and records, and the actor around it.
+
+mod actor;
+pub(crate) mod command_path;
+mod memory;
+pub(crate) mod outgoing;
+mod seen;
+mod trail;
+
+pub(crate) use actor::{Deliver, EntityActor, Peek, Release, Wake};
+pub(crate) use memory::Entity;
+pub(crate) use seen::HashKey;
+pub(crate) use trail::Trail;

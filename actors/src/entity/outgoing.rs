@@ -1,0 +1,151 @@
+//! Everything that follows from a decision, prepared before memory changes: the entry, what will leave, what becomes due.
+
+use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant};
+use domain::ids::EntityId;
+use domain::reason::{Refusal, Violation};
+use domain::time::Timestamp;
+
+use super::memory::Entity;
+use crate::config::MOST_DECISION_BYTES;
+use crate::outbound::{self, Told};
+use crate::partition::{Environment, Queued};
+use crate::record::{Cause, DeadLetter, Decided, Entry, encode_entry};
+
+/// What a decision answers.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) answer: Answer,
+    pub(super) wishes: Vec<((String, String), Answer)>,
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// A decision with its consequences.
+pub(super) struct Prepared<D: Decider> {
+    pub(super) state: D::State,
+    pub(super) event_sequence: u64,
+    pub(super) queued: Queued,
+    /// How many more commands are open at each participant.
+    pub(super) in_flight: [i64; 5],
+    /// Effects that wait from now on.
+    pub(super) waiting: Vec<(Participant, Box<str>)>,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) now: Timestamp,
+    pub(super) seen: Option<(u64, u32)>,
+    /// Before (none = it did not exist) and after.
+    pub(super) phases: (Option<&'static str>, &'static str),
+    pub(super) settled: Settled,
+}
+
+/// Prepares a decision that has events.
+///
+/// # Errors
+/// A decision that is larger than any record may be.
+pub(super) fn prepare<D: Decider>(
+    env: &Environment<D::Policies>,
+    id: &EntityId,
+    entity: &Entity<D>,
+    now: Timestamp,
+    cause: Cause,
+    seen: Option<(u64, u32)>,
+    decision: Decision<D>,
+) -> Result<Prepared<D>, String> {
+    let Decision { events, state, published, answer, settled, dead } = decision;
+    let version = entity.version + 1;
+    let first_sequence = entity.event_sequence + 1;
+    let trace = D::trace(&state);
+    let told = Told { entity: id, version, first_sequence, now, trace, events: &published };
+    let mut queued = Queued {
+        credits: 1,
+        decisions: 1,
+        events: events.len(),
+        told: Some((id.tenant.clone(), now)),
+        rows: outbound::rows(&told),
+        notices: outbound::notices(&env.config, &env.layout, &told),
+        ..Queued::default()
+    };
+    let (before, after) = (D::effects(&entity.state), D::effects(&state));
+    let (mut in_flight, mut waiting) = ([0; 5], Vec::new());
+    for effect in before.iter().filter(|effect| counts(effect)) {
+        in_flight[effect.participant.index()] -= 1;
+    }
+    for (effect, earlier) in paired(&before, &after) {
+        if counts(effect) {
+            in_flight[effect.participant.index()] += 1;
+        }
+        if effect.state == EffectState::Waiting
+            && earlier.is_none_or(|earlier| earlier.state != EffectState::Waiting)
+        {
+            waiting.push((effect.participant, effect.id.into()));
+        }
+        let sent = effect.state == EffectState::Sent;
+        let new = sent && earlier.is_none_or(|earlier| earlier.attempts != effect.attempts);
+        if new && let Some(command) = D::command(id, &state, effect.id) {
+            let message = outbound::command(&env.layout, id, trace, now, command);
+            queued.commands.push((effect.participant, message));
+        }
+    }
+    let entry = Entry::Decision(Decided {
+        entity: id.clone(),
+        version,
+        now,
+        cause,
+        seen,
+        first_sequence,
+        published: u32::try_from(published.len()).expect("a decision has fewer events than bytes"),
+        events,
+    });
+    encode_entry(&mut queued.entries, &entry);
+    queued.entry_count = 1;
+    for (envelope, reason) in dead {
+        let text = "nobody with this id came in time".to_owned();
+        let Refusal { reason, violations } =
+            Refusal { reason, violations: vec![Violation { pointer: String::new(), message: text }] };
+        queued.add_dead_letter(DeadLetter { envelope, key: Some(id.key.clone()), reason, violations });
+    }
+    if queued.entries.len() > MOST_DECISION_BYTES {
+        return Err(format!(
+            "a decision of {} bytes is larger than {MOST_DECISION_BYTES}",
+            queued.entries.len()
+        ));
+    }
+    let before_phase = D::exists(&entity.state).then(|| D::phase(&entity.state));
+    Ok(Prepared {
+        event_sequence: entity.event_sequence + published.len() as u64,
+        queued,
+        in_flight,
+        waiting,
+        deadline: D::next_deadline(&state),
+        now,
+        seen,
+        phases: (before_phase, D::phase(&state)),
+        settled: Settled { answer, wishes: settled, outcome: D::outcome(&state) },
+        state,
+    })
+}
+
+/// Is this effect waiting for its participant's gate?
+pub(super) fn waits<D: Decider>(state: &D::State, id: &str) -> bool {
+    D::effects(state).iter().any(|effect| effect.id == id && effect.state == EffectState::Waiting)
+}
+
+/// Does an effect take up room at its participant?
+pub(crate) const fn counts(effect: &OpenEffect<'_>) -> bool {
+    matches!(effect.state, EffectState::Sent | EffectState::Retrying)
+}
+
+/// Each effect of `after` with what it was in `before`. Both are in the order of their making, so one walk finds nearly all.
+fn paired<'a>(
+    before: &'a [OpenEffect<'a>],
+    after: &'a [OpenEffect<'a>],
+) -> impl Iterator<Item = (&'a OpenEffect<'a>, Option<&'a OpenEffect<'a>>)> {
+    let mut next = 0;
+    after.iter().map(move |effect| {
+        let ahead =
+            before[next..].iter().position(|earlier| earlier.id == effect.id).map(|found| next + found);
+        let found = ahead.or_else(|| before[..next].iter().position(|earlier| earlier.id == effect.id));
+        if let Some(found) = found {
+            next = found + 1;
+        }
+        (effect, found.map(|found| &before[found]))
+    })
+}

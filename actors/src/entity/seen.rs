@@ -1,0 +1,95 @@
+//! Which inputs an entity has already had: bounded, by keyed hash, so nobody can make two inputs look alike on purpose.
+
+use std::hash::Hasher;
+
+use domain::envelope::Envelope;
+use siphasher::sip::SipHasher13;
+
+/// How many inputs an entity remembers, as the contract promises; what is older, the rules recognise by what it says.
+const MOST_SEEN: usize = 256;
+
+/// The key of the hashes; the same for the life of a partition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HashKey(pub(crate) [u8; 16]);
+
+impl std::fmt::Debug for HashKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("HashKey(..)") // whoever knows it can forge repeats
+    }
+}
+
+impl HashKey {
+    /// Identity (source and id) and content of a message.
+    pub(crate) fn of(self, envelope: &Envelope) -> (u64, u32) {
+        let mut identity = SipHasher13::new_with_key(&self.0);
+        identity.write(envelope.source().as_bytes());
+        identity.write_u8(0xff); // no UTF-8 text holds it, so source and id cannot run into each other
+        match envelope.headers.get("ce-id") {
+            Some(id) => identity.write(id.as_bytes()),
+            None => identity.write(envelope.id().as_bytes()),
+        }
+        let mut content = SipHasher13::new_with_key(&self.0);
+        content.write(envelope.domain.as_str().as_bytes());
+        content.write_u8(0xff);
+        content.write(envelope.name.as_str().as_bytes());
+        content.write_u8(0xff);
+        content.write(&envelope.body);
+        (identity.finish(), (content.finish() >> 32) as u32)
+    }
+}
+
+/// What an entity knows of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recognised {
+    /// Never seen, or long ago.
+    New,
+    /// The same message again.
+    Repeated,
+    /// The same source and id, but it says something else.
+    Contradicted,
+}
+
+/// The last inputs that led to a decision, newest overwriting oldest.
+#[derive(Debug, Default)]
+pub(crate) struct SeenInputs {
+    ring: Vec<(u64, u32)>,
+    next: usize,
+}
+
+impl SeenInputs {
+    /// Was there an input with this identity?
+    pub(crate) fn recognise(&self, (identity, content): (u64, u32)) -> Recognised {
+        match self.ring.iter().find(|(known, _)| *known == identity) {
+            None => Recognised::New,
+            Some((_, known)) if *known == content => Recognised::Repeated,
+            Some(_) => Recognised::Contradicted,
+        }
+    }
+
+    /// Remembers an input; the oldest goes if there are too many.
+    pub(crate) fn remember(&mut self, input: (u64, u32)) {
+        if self.ring.len() < MOST_SEEN {
+            self.ring.push(input);
+            return;
+        }
+        self.ring[self.next] = input;
+        self.next = (self.next + 1) % MOST_SEEN;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_SEEN, Recognised, SeenInputs};
+
+    #[test]
+    fn the_last_inputs_are_recognised_and_older_ones_are_not() {
+        let mut seen = SeenInputs::default();
+        for identity in 0..=MOST_SEEN as u64 {
+            seen.remember((identity, 1));
+        }
+        assert_eq!(seen.recognise((0, 1)), Recognised::New);
+        assert_eq!(seen.recognise((1, 1)), Recognised::Repeated);
+        assert_eq!(seen.recognise((MOST_SEEN as u64, 2)), Recognised::Contradicted);
+        assert_eq!(seen.ring.len(), MOST_SEEN);
+    }
+}

@@ -1,0 +1,137 @@
+//! Several messages in one: each item is taken as if it had come alone.
+
+use std::collections::BTreeMap;
+
+use bus::layout::Layout;
+use bus::ports::Outgoing;
+use bytes::Bytes;
+use domain::decider::Decider;
+use domain::envelope::{Envelope, Headers};
+use domain::ids::{Key, Token};
+use domain::reason::{DeadReason, Refusal};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::letter::refuse;
+use super::screening::{self, MOST_DEPTH};
+use super::{Elsewhere, Item};
+use crate::config::MOST_BATCH_ITEMS;
+
+/// Array and item stand around each body.
+const LEVELS_AROUND_A_BODY: usize = 2;
+
+#[derive(Deserialize)]
+struct BatchItem<'a> {
+    domain: String,
+    name: String,
+    key: String,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// Takes a batch apart. One that is no array, or too long, is refused as a whole.
+pub(super) fn screen<D: Decider>(layout: &Layout, partition: u16, batch: &Envelope) -> Vec<Item<D::Message>> {
+    let whole = |refusal| vec![Item::Refused(refuse::<D>(layout, batch.clone(), refusal))];
+    let checked = screening::outside(layout, batch)
+        .and_then(|()| screening::depth(batch, MOST_DEPTH + LEVELS_AROUND_A_BODY))
+        .and_then(|()| as_json(batch));
+    let json = match checked {
+        Ok(json) => json,
+        Err(refusal) => return whole(refusal),
+    };
+    let rows: Vec<&RawValue> = match serde_json::from_slice(&json) {
+        Ok(rows) => rows,
+        Err(error) => {
+            return whole(Refusal::new(
+                DeadReason::Schema,
+                "",
+                format!("expected an array of items: {error}"),
+            ));
+        }
+    };
+    if rows.len() > MOST_BATCH_ITEMS {
+        let text = format!("{} items, at most {MOST_BATCH_ITEMS} are taken", rows.len());
+        return whole(Refusal::new(DeadReason::Oversize, "", text));
+    }
+    rows.iter().zip(0..).map(|(row, index)| item::<D>(layout, partition, batch, &json, row, index)).collect()
+}
+
+fn as_json(batch: &Envelope) -> Result<Bytes, Refusal> {
+    if !screening::is_message_pack(&batch.headers) {
+        return Ok(batch.body.clone());
+    }
+    let refusal =
+        |error: String| Refusal::new(DeadReason::Schema, "", format!("expected an array of items: {error}"));
+    let value: serde_json::Value =
+        rmp_serde::from_slice(&batch.body).map_err(|error| refusal(error.to_string()))?;
+    serde_json::to_vec(&value).map(Bytes::from).map_err(|error| refusal(error.to_string()))
+}
+
+fn item<D: Decider>(
+    layout: &Layout,
+    partition: u16,
+    batch: &Envelope,
+    json: &Bytes,
+    row: &RawValue,
+    index: u16,
+) -> Item<D::Message> {
+    let mut envelope = Envelope { item: Some(index), ..batch.clone() };
+    let parsed = match serde_json::from_str::<BatchItem<'_>>(row.get()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            envelope.body = json.slice_ref(row.get().as_bytes());
+            envelope.headers = headers(batch, BTreeMap::new(), index);
+            let text = format!("not an item {{domain, name, key, headers, body}}: {error}");
+            return Item::Refused(refuse::<D>(layout, envelope, Refusal::new(DeadReason::Schema, "", text)));
+        }
+    };
+    envelope.body = json.slice_ref(parsed.body.get().as_bytes());
+    envelope.headers = headers(batch, parsed.headers, index);
+    let key = match address(&mut envelope, batch, &parsed.domain, &parsed.name, &parsed.key) {
+        Ok(key) => key,
+        Err(refusal) => return Item::Refused(refuse::<D>(layout, envelope, refusal)),
+    };
+    if key.partition(layout.partitions) == partition {
+        return screening::screen::<D>(layout, partition, envelope);
+    }
+    let Envelope { plane, tenant, domain, name, headers, body, .. } = &envelope;
+    let subject = layout.inbound(*plane, tenant, domain, name, &key);
+    let message = Outgoing { subject, headers: headers.clone(), body: body.clone() };
+    Item::Elsewhere(Elsewhere { message, envelope })
+}
+
+fn address(
+    envelope: &mut Envelope,
+    batch: &Envelope,
+    domain: &str,
+    name: &str,
+    key: &str,
+) -> Result<Key, Refusal> {
+    let wrong = |pointer: &str, text: String| Refusal::new(DeadReason::Schema, pointer, text);
+    envelope.name = Token::new(name).map_err(|error| wrong("/name", error.to_string()))?;
+    if name == "batch" {
+        return Err(wrong("/name", "a batch cannot hold a batch".to_owned()));
+    }
+    if domain != batch.domain.as_str() {
+        return Err(wrong(
+            "/domain",
+            format!("{domain:?} differs from the subject's, which is {}", batch.domain),
+        ));
+    }
+    Key::new(key).map_err(|error| wrong("/key", error.to_string()))
+}
+
+/// The item's headers, with its identity: its own, or the batch's and its place.
+fn headers(batch: &Envelope, own: BTreeMap<String, String>, index: u16) -> Headers {
+    let mut headers: Headers =
+        own.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")).collect();
+    if headers.get("ce-source").is_none() {
+        headers.push("ce-source", batch.source());
+    }
+    if headers.get("ce-id").is_none() {
+        headers.push("ce-id", format!("{}#{index}", batch.id()));
+    }
+    headers
+}

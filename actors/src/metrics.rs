@@ -1,0 +1,187 @@
+//! What is counted: plain atomics, one set for a node. The server gives them names and help texts.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bus::layout::Lane;
+use dashmap::DashMap;
+use domain::decider::Participant;
+use domain::reason::DeadReason;
+
+/// Only goes up.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn add_one(&self) {
+        self.add(1);
+    }
+
+    /// So many more.
+    pub fn add(&self, number: u64) {
+        self.0.fetch_add(number, Ordering::Relaxed);
+    }
+
+    /// How many so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Changes it by `difference`.
+    pub fn adjust(&self, difference: i64) {
+        self.0.fetch_add(difference, Ordering::Relaxed);
+    }
+
+    /// What it is now.
+    pub fn get(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How many buckets a [`Histogram`] has: values up to 2^31 are told apart.
+pub const BUCKETS: usize = 32;
+
+/// Counts values by their power of two: bucket n holds those from 2^(n-1) up to, but not including, 2^n; bucket 0 holds 0.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    /// Counts one value.
+    pub fn record(&self, value: u64) {
+        let bucket = (u64::BITS - value.leading_zeros()) as usize;
+        self.buckets[bucket.min(BUCKETS - 1)].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(value, Ordering::Relaxed);
+    }
+
+    /// The counts of all buckets.
+    pub fn buckets(&self) -> [u64; BUCKETS] {
+        std::array::from_fn(|bucket| self.buckets[bucket].load(Ordering::Relaxed))
+    }
+
+    /// The sum of all values.
+    pub fn sum(&self) -> u64 {
+        self.sum.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn record_us(&self, time: Duration) {
+        self.record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+}
+
+/// All counters of a node.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Messages taken from each lane, in the order of [`Lane::ALL`].
+    pub inputs: [Counter; 4],
+    /// Messages that a lane's stream is known to have lost at its end, in the order of [`Lane::ALL`].
+    pub lost: [Counter; 4],
+    /// Decisions: versions of entities.
+    pub decisions: Counter,
+    /// Events published in pages.
+    pub events: Counter,
+    /// Records appended.
+    pub records: Counter,
+    /// Bytes of the records, as stored.
+    pub record_bytes: Counter,
+    /// Decisions in a record.
+    pub record_decisions: Histogram,
+    /// Microseconds from closing a record to its ack.
+    pub append_us: Histogram,
+    /// Commands handed to the bus, in the order of [`Participant::ALL`].
+    pub commands: [Counter; 5],
+    /// Commands dropped before the bus; their deadlines send them again.
+    pub commands_dropped: [Counter; 5],
+    /// Commands sent and not answered.
+    pub in_flight: [Gauge; 5],
+    /// Effects that wait for their participant's gate.
+    pub waiting: [Gauge; 5],
+    /// Event pages stored.
+    pub pages: Counter,
+    /// Events published alone.
+    pub notices: Counter,
+    /// Receipts that said `accepted`.
+    pub receipts_accepted: Counter,
+    /// Receipts that said `rejected`.
+    pub receipts_rejected: Counter,
+    /// Receipts that said `pending`.
+    pub receipts_pending: Counter,
+    /// Dead letters by reason, in the order of [`REASONS`].
+    pub dead_letters: [Counter; 8],
+    /// Repeated inputs that were recognised.
+    pub repeated: Counter,
+    /// Items of batches that went on to their own partition.
+    pub handed_on: Counter,
+    /// Deadlines delivered to entities.
+    pub timers: Counter,
+    /// Faults caught in the rules.
+    pub panics: Counter,
+    /// Partitions lost to another owner.
+    pub fenced: Counter,
+    /// Decisions replayed by recoveries.
+    pub replayed: Counter,
+    /// Entities by phase.
+    pub phases: DashMap<&'static str, i64>,
+}
+
+/// The reasons of [`Metrics::dead_letters`].
+pub const REASONS: [DeadReason; 8] = [
+    DeadReason::Schema,
+    DeadReason::Version,
+    DeadReason::Oversize,
+    DeadReason::UnknownType,
+    DeadReason::UnknownEntity,
+    DeadReason::Conflict,
+    DeadReason::Quarantined,
+    DeadReason::Expired,
+];
+
+impl Metrics {
+    pub(crate) fn input(&self, lane: Lane) -> &Counter {
+        &self.inputs[lane.index()]
+    }
+
+    pub(crate) fn dead_letter(&self, reason: DeadReason) {
+        let place = REASONS.iter().position(|known| *known == reason).expect("all reasons are listed");
+        self.dead_letters[place].add_one();
+    }
+
+    pub(crate) fn waiting_of(&self, participant: Participant) -> &Gauge {
+        &self.waiting[participant.index()]
+    }
+
+    pub(crate) fn phase_changed(&self, from: Option<&'static str>, to: Option<&'static str>) {
+        if from == to {
+            return;
+        }
+        for (phase, difference) in [(from, -1), (to, 1)] {
+            if let Some(phase) = phase {
+                *self.phases.entry(phase).or_default() += difference;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Histogram;
+
+    #[test]
+    fn values_fall_into_the_bucket_of_their_power_of_two() {
+        let histogram = Histogram::default();
+        for value in [0, 1, 2, 3, 4, u64::MAX >> 1] {
+            histogram.record(value);
+        }
+        let buckets = histogram.buckets();
+        assert_eq!((buckets[0], buckets[1], buckets[2], buckets[3], buckets[31]), (1, 1, 2, 1, 1));
+    }
+}

@@ -1,0 +1,156 @@
+//! Starting a node, and asking it.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Arbiter, MailboxError};
+use bus::layout::Layout;
+use bus::ports::SharedBus;
+use dashmap::DashMap;
+use domain::decider::Decider;
+use domain::ids::EntityId;
+
+use super::actor::{DrainAll, NodeActor};
+use super::board::{Board, NodeStatus};
+use super::purge;
+use crate::clock::SharedClock;
+use crate::config::NodeConfig;
+use crate::metrics::Metrics;
+use crate::participant::{Gates, Senders};
+use crate::partition::{Door, Environment, PartitionActor, Read, Timeline};
+
+/// Where the partitions live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// All on the current thread; the simulation needs that.
+    Here,
+    /// Spread over so many threads of their own.
+    Arbiters(usize),
+}
+
+/// An entity as a reader is shown it: recorded, never ahead of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityView {
+    /// How many decisions there were.
+    pub version: u64,
+    /// The JSON document.
+    pub json: String,
+}
+
+/// Why an entity cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Not now: try again. Says what is the matter.
+    #[error("not readable now: {0}")]
+    Unavailable(String),
+    /// Too many readers, or its partition ended meanwhile: try again.
+    #[error("too many readers at once")]
+    Overloaded,
+    /// It was set aside after a fault of ours.
+    #[error("the entity is set aside after a fault")]
+    Quarantined,
+    /// A part of its history has left the journal.
+    #[error("journal record {sequence} is beyond the retention of the journal")]
+    Purged {
+        /// The sequence of the first missing record.
+        sequence: u64,
+    },
+}
+
+impl From<MailboxError> for ReadError {
+    fn from(error: MailboxError) -> Self {
+        match error {
+            MailboxError::Closed => Self::Unavailable("the partition has stopped".to_owned()),
+            MailboxError::Timeout => Self::Overloaded,
+        }
+    }
+}
+
+/// A running node. Clones are handles to the same node.
+#[derive(Debug, Clone)]
+pub struct Node {
+    partitions: u16,
+    doors: Arc<DashMap<u16, Door>>,
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+    actor: Addr<NodeActor>,
+}
+
+/// Starts a node that owns all partitions of `layout`. Comes back at once; [`Node::status`] says how far it is. Call it inside
+/// an actix system.
+pub fn start<D: Decider>(
+    config: NodeConfig,
+    policies: D::Policies,
+    bus: SharedBus,
+    layout: Layout,
+    clock: SharedClock,
+    placement: Placement,
+) -> Node {
+    let (config, layout) = (Arc::new(config), Arc::new(layout));
+    let (metrics, board) = (Arc::<Metrics>::default(), Arc::<Board>::default());
+    let arbiters: Vec<Arbiter> = match placement {
+        Placement::Here => Vec::new(),
+        Placement::Arbiters(threads) => (0..threads.max(1)).map(|_| Arbiter::new()).collect(),
+    };
+    let env = Environment {
+        gates: Arc::new(Gates::new(config.in_flight_commands, Arc::clone(&metrics))),
+        senders: Senders::start(&bus, &metrics, config.send_queue, config.resend_per_second),
+        board: Arc::clone(&board),
+        metrics: Arc::clone(&metrics),
+        policies,
+        clock,
+        bus: Arc::clone(&bus),
+        layout: Arc::clone(&layout),
+        config: Arc::clone(&config),
+    };
+    let doors = Arc::<DashMap<u16, Door>>::default();
+    for number in 0..layout.partitions {
+        let env: Environment<D::Policies> = env.clone();
+        board.set(number, super::PartitionStatus::Starting { reason: "begins".to_owned() });
+        let address = match arbiters.get(usize::from(number) % arbiters.len().max(1)) {
+            None => PartitionActor::<D>::create(|context| PartitionActor::begin(context, number, env)),
+            Some(arbiter) => PartitionActor::<D>::start_in_arbiter(&arbiter.handle(), move |context| {
+                PartitionActor::begin(context, number, env)
+            }),
+        };
+        let (read, timeline) = (address.clone().recipient(), address.clone().recipient());
+        doors.insert(number, Door { read, timeline, drain: address.recipient() });
+    }
+    let purging = actix::spawn(purge::run(config, bus, Arc::clone(&layout), Arc::clone(&board)));
+    let actor = NodeActor { doors: Arc::clone(&doors), arbiters, purging }.start();
+    Node { partitions: layout.partitions, doors, board, metrics, actor }
+}
+
+impl Node {
+    /// The entity as it is recorded; none = nobody has made it.
+    pub async fn read(&self, id: &EntityId) -> Result<Option<EntityView>, ReadError> {
+        self.door(id)?.read.send(Read(id.clone())).await?
+    }
+
+    /// The whole history of the entity as JSON, from the journal; none = nobody has made it.
+    pub async fn timeline(&self, id: &EntityId) -> Result<Option<String>, ReadError> {
+        self.door(id)?.timeline.send(Timeline(id.clone())).await?
+    }
+
+    /// How the node is.
+    pub fn status(&self) -> NodeStatus {
+        self.board.status()
+    }
+
+    /// Its counters.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Takes no more inputs, finishes what is begun, records the positions, stops. Waits as long as that takes: the caller has
+    /// the deadline.
+    pub async fn drain(&self) {
+        if let Err(error) = self.actor.send(DrainAll).await {
+            tracing::warn!(%error, "the node was gone before it could drain");
+        }
+    }
+
+    fn door(&self, id: &EntityId) -> Result<Door, ReadError> {
+        let door = self.doors.get(&id.key.partition(self.partitions)).map(|door| door.value().clone());
+        door.ok_or_else(|| ReadError::Unavailable("the partition is not here".to_owned()))
+    }
+}

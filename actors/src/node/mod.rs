@@ -1,0 +1,10 @@
+//! The node: all partitions of one process, and the one face that the server sees.
+
+mod actor;
+mod board;
+mod facade;
+mod purge;
+
+pub(crate) use board::Board;
+pub use board::{NodeState, NodeStatus, PartitionStatus};
+pub use facade::{EntityView, Node, Placement, ReadError, start};

@@ -1,0 +1,135 @@
+//! The face of a partition: what others may ask of it. Its work is done by the tasks of its `life`.
+
+use std::rc::Rc;
+
+use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
+use domain::decider::Decider;
+use domain::ids::EntityId;
+use tokio::sync::{oneshot, watch};
+
+use super::core::{Environment, Partition};
+use super::life;
+use crate::entity::command_path;
+use crate::node::{EntityView, PartitionStatus, ReadError};
+use crate::timeline;
+
+/// Shows an entity as it is recorded.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<EntityView>, ReadError>")]
+pub(crate) struct Read(pub(crate) EntityId);
+
+/// Tells the whole history of an entity.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Option<String>, ReadError>")]
+pub(crate) struct Timeline(pub(crate) EntityId);
+
+/// Finishes what is begun and stops.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Drain;
+
+/// The ways in to a partition, whatever it holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) read: Recipient<Read>,
+    pub(crate) timeline: Recipient<Timeline>,
+    pub(crate) drain: Recipient<Drain>,
+}
+
+/// How many questions may wait at the door.
+const QUESTIONS: usize = 1_024;
+
+/// One partition of this node.
+#[derive(Debug)]
+pub(crate) struct PartitionActor<D: Decider> {
+    number: u16,
+    env: Environment<D::Policies>,
+    running: watch::Receiver<Option<Rc<Partition<D>>>>,
+    drain: watch::Sender<bool>,
+    ended: watch::Receiver<bool>,
+}
+
+impl<D: Decider> PartitionActor<D> {
+    /// Starts the partition on the current thread.
+    pub(crate) fn begin(context: &mut Context<Self>, number: u16, env: Environment<D::Policies>) -> Self {
+        context.set_mailbox_capacity(QUESTIONS);
+        let (running_sender, running) = watch::channel(None);
+        let (drain, drain_receiver) = watch::channel(false);
+        let (ended_sender, ended) = watch::channel(false);
+        let life = life::live::<D>(number, env.clone(), running_sender, drain_receiver);
+        let (life, board) = (actix::spawn(life), env.board.clone());
+        actix::spawn(async move {
+            if let Err(fault) = life.await {
+                board
+                    .set(number, PartitionStatus::Broken { reason: format!("the partition broke: {fault}") });
+            }
+            ended_sender.send_replace(true);
+        });
+        Self { number, env, running, drain, ended }
+    }
+
+    fn partition(&self) -> Result<Rc<Partition<D>>, ReadError> {
+        self.running
+            .borrow()
+            .clone()
+            .ok_or_else(|| ReadError::Unavailable(self.env.board.describe(self.number)))
+    }
+}
+
+// Nothing in it is ever pinned in place.
+impl<D: Decider> Unpin for PartitionActor<D> {}
+
+impl<D: Decider> Actor for PartitionActor<D> {
+    type Context = Context<Self>;
+}
+
+impl<D: Decider> Handler<Read> for PartitionActor<D> {
+    type Result = ResponseFuture<Result<Option<EntityView>, ReadError>>;
+
+    fn handle(&mut self, Read(id): Read, _: &mut Context<Self>) -> Self::Result {
+        let begun = self.partition().map(|partition| begin_read(&partition, &id));
+        Box::pin(async move {
+            match begun? {
+                Begun::Known(view) => view,
+                Begun::Asked(answer) => answer.await.unwrap_or(Err(ReadError::Overloaded)),
+            }
+        })
+    }
+}
+
+enum Begun {
+    Known(Result<Option<EntityView>, ReadError>),
+    Asked(oneshot::Receiver<Result<Option<EntityView>, ReadError>>),
+}
+
+/// What rests is recorded and can be shown at once; what lives is asked, and answers after the ack.
+fn begin_read<D: Decider>(partition: &Rc<Partition<D>>, id: &EntityId) -> Begun {
+    let Some(number) = partition.entities.borrow().number(id) else { return Begun::Known(Ok(None)) };
+    if let Some(view) = partition.peek(number) {
+        return Begun::Asked(view);
+    }
+    let mut entities = partition.entities.borrow_mut();
+    let resting = entities.slot(number).and_then(|slot| slot.resting.as_deref());
+    Begun::Known(resting.map_or(Ok(None), |entity| command_path::view(id, entity)))
+}
+
+impl<D: Decider> Handler<Timeline> for PartitionActor<D> {
+    type Result = ResponseFuture<Result<Option<String>, ReadError>>;
+
+    fn handle(&mut self, Timeline(id): Timeline, _: &mut Context<Self>) -> Self::Result {
+        let partition = self.partition();
+        Box::pin(async move { timeline::tell(&*partition?, &id).await })
+    }
+}
+
+impl<D: Decider> Handler<Drain> for PartitionActor<D> {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
+        self.drain.send_replace(true);
+        let mut ended = self.ended.clone();
+        Box::pin(async move {
+            let _gone = ended.wait_for(|ended| *ended).await; // its life ended without a word: drained enough
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! What is decided and not yet recorded, in the order in which it was decided.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bus::layout::Lane;
+use bus::ports::Outgoing;
+use domain::decider::Participant;
+use domain::ids::Token;
+use domain::time::Timestamp;
+use tokio::sync::Notify;
+
+use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_PAGE_BYTES, MOST_RECORD_BYTES};
+use crate::entity::Trail;
+use crate::record::{DeadLetter, Entry, encode_entry};
+
+/// An input (or one item of it) of which the fate is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Consumed {
+    /// The lane it came on.
+    pub(crate) lane: Lane,
+    /// Its number in the lane's tracker.
+    pub(crate) ordinal: u64,
+}
+
+/// One input's outcome: what goes into the record, and what may leave once that is stored.
+#[derive(Default)]
+pub(crate) struct Queued {
+    /// Encoded entries; none = only something that has to wait for what stands before it.
+    pub(crate) entries: Vec<u8>,
+    pub(crate) entry_count: usize,
+    pub(crate) decisions: usize,
+    pub(crate) events: usize,
+    /// Whose page the rows go to, and when they were decided.
+    pub(crate) told: Option<(Token, Timestamp)>,
+    pub(crate) rows: Vec<String>,
+    pub(crate) notices: Vec<Outgoing>,
+    pub(crate) commands: Vec<(Participant, Outgoing)>,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+    pub(crate) receipts: Vec<Outgoing>,
+    /// Answers a reader.
+    pub(crate) answer: Option<Box<dyn FnOnce()>>,
+    /// The records of the entity that decided.
+    pub(crate) trail: Option<Rc<RefCell<Trail>>>,
+    pub(crate) consumed: Option<Consumed>,
+    /// Credits that come back with the ack.
+    pub(crate) credits: usize,
+}
+
+impl std::fmt::Debug for Queued {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Queued")
+            .field("entries", &self.entry_count)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Queued {
+    /// Adds a dead letter, as an entry and as something that leaves.
+    pub(crate) fn add_dead_letter(&mut self, letter: DeadLetter) {
+        let entry = Entry::<()>::DeadLetter(letter);
+        encode_entry(&mut self.entries, &entry);
+        self.entry_count += 1;
+        if let Entry::DeadLetter(letter) = entry {
+            self.dead_letters.push(letter);
+        }
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.rows.iter().map(|row| row.len() + 1).sum()
+    }
+}
+
+/// The queue in front of the journal. Bounded by the credits of the inputs that end in it.
+#[derive(Debug, Default)]
+pub(crate) struct CommitQueue {
+    waiting: RefCell<VecDeque<Queued>>,
+    /// Wakes the committer.
+    pub(crate) filled: Notify,
+    closed: Cell<bool>,
+}
+
+impl CommitQueue {
+    /// Adds an outcome at the end; dropped if the partition is given up.
+    pub(crate) fn push(&self, queued: Queued) {
+        if self.closed.get() {
+            return;
+        }
+        self.waiting.borrow_mut().push_back(queued);
+        self.filled.notify_one();
+    }
+
+    /// True if nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.borrow().is_empty()
+    }
+
+    /// What the next record takes: as much as fits, at least one outcome if there is any.
+    pub(crate) fn take(&self) -> Vec<Queued> {
+        let mut waiting = self.waiting.borrow_mut();
+        let (mut bytes, mut decisions, mut events, mut page_bytes) = (0, 0, 0, 0);
+        let mut fitting = 0;
+        for queued in waiting.iter() {
+            bytes += queued.entries.len();
+            decisions += queued.decisions;
+            events += queued.events;
+            page_bytes += queued.row_bytes();
+            let fits = bytes <= MOST_RECORD_BYTES
+                && decisions <= MOST_DECISIONS
+                && events <= MOST_EVENTS
+                && page_bytes <= MOST_PAGE_BYTES;
+            if !fits && fitting > 0 {
+                break;
+            }
+            fitting += 1;
+        }
+        waiting.drain(..fitting).collect()
+    }
+
+    /// Drops everything that waits, and whatever comes later: nothing of it may ever leave.
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.waiting.borrow_mut().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommitQueue, Queued};
+    use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_RECORD_BYTES};
+
+    fn decision(bytes: usize, events: usize) -> Queued {
+        Queued { entries: vec![0; bytes], entry_count: 1, decisions: 1, events, ..Queued::default() }
+    }
+
+    #[test]
+    fn a_record_closes_at_its_bytes_decisions_and_events() {
+        for (queued, expected) in
+            [((100, 1), MOST_DECISIONS), ((1024, 1), MOST_RECORD_BYTES / 1024), ((10, 10), MOST_EVENTS / 10)]
+        {
+            let queue = CommitQueue::default();
+            for _ in 0..1_000 {
+                queue.push(decision(queued.0, queued.1));
+            }
+            assert_eq!(queue.take().len(), expected, "{queued:?}");
+        }
+    }
+
+    #[test]
+    fn one_decision_larger_than_a_record_goes_alone() {
+        let queue = CommitQueue::default();
+        queue.push(decision(MOST_RECORD_BYTES + 1, 1));
+        queue.push(decision(1, 1));
+        assert_eq!(queue.take().len(), 1);
+        assert_eq!(queue.take().len(), 1);
+        assert!(queue.is_empty());
+    }
+}

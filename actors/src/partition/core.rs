@@ -1,0 +1,215 @@
+//! What a partition is made of. Everything on it runs on one thread, so its parts are shared by plain reference counting.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bus::layout::{Lane, Layout};
+use bus::ports::{Outgoing, Position, SharedBus};
+use domain::decider::Decider;
+use domain::time::Timestamp;
+use tokio::sync::{Notify, watch};
+
+use super::commit_queue::{CommitQueue, Consumed, Queued};
+use super::entities::Entities;
+use super::handing_on::HandingOn;
+use super::lanes::LaneState;
+use super::publisher::Published;
+use super::receipts::Receipts;
+use super::timers::Timers;
+use super::wait_lists::WaitLists;
+use crate::clock::SharedClock;
+use crate::config::NodeConfig;
+use crate::entity::HashKey;
+use crate::metrics::Metrics;
+use crate::node::Board;
+use crate::participant::{Gates, Senders};
+
+/// What all partitions of a node share.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment<P> {
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) policies: P,
+    pub(crate) bus: SharedBus,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) clock: SharedClock,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) gates: Arc<Gates>,
+    pub(crate) senders: Senders,
+    pub(crate) board: Arc<Board>,
+}
+
+/// How far a partition is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Takes inputs.
+    Running,
+    /// Takes none, finishes what it has.
+    Draining,
+    /// Everything is decided and recorded; only outputs are left.
+    Recorded,
+}
+
+/// Why a partition stops before it is asked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// Another owner has fenced it.
+    Fenced,
+    /// Going on would be wrong.
+    Broken(String),
+}
+
+/// A partition that this node owns, from its recovery to its end.
+#[derive(Debug)]
+pub(crate) struct Partition<D: Decider> {
+    pub(crate) number: u16,
+    pub(crate) env: Environment<D::Policies>,
+    pub(crate) hash_key: HashKey,
+    pub(crate) entities: RefCell<Entities<D>>,
+    pub(crate) queue: CommitQueue,
+    pub(crate) lanes: [LaneState; 4],
+    pub(crate) handing_on: HandingOn,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) timers_changed: Notify,
+    pub(crate) waits: RefCell<WaitLists>,
+    pub(crate) gate_freed: Arc<Notify>,
+    pub(crate) receipts: RefCell<Receipts>,
+    pub(crate) published: Published,
+    /// Wakes the pump: something was read, or credits came back.
+    pub(crate) work_ready: Notify,
+    /// The latest time that any decision was given; never goes back.
+    last_time: Cell<Timestamp>,
+    credits: Cell<usize>,
+    halted: Cell<bool>,
+    stage: watch::Sender<Stage>,
+}
+
+impl<D: Decider> Partition<D> {
+    pub(crate) fn new(
+        number: u16,
+        env: Environment<D::Policies>,
+        hash_key: HashKey,
+        gate_freed: Arc<Notify>,
+    ) -> Self {
+        let (credits, lanes) =
+            (env.config.in_flight_inputs, Lane::ALL.map(|lane| LaneState::new(&env.layout, lane)));
+        Self {
+            number,
+            env,
+            hash_key,
+            entities: RefCell::default(),
+            queue: CommitQueue::default(),
+            lanes,
+            handing_on: HandingOn::default(),
+            timers: RefCell::default(),
+            timers_changed: Notify::new(),
+            waits: RefCell::default(),
+            gate_freed,
+            receipts: RefCell::default(),
+            published: Published::default(),
+            work_ready: Notify::new(),
+            last_time: Cell::default(),
+            credits: Cell::new(credits),
+            halted: Cell::new(false),
+            stage: watch::Sender::new(Stage::Running),
+        }
+    }
+
+    /// The greater of the clock and the last recorded time.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.env.clock.now().max(self.last_time.get())
+    }
+
+    /// Time never goes back behind a decision.
+    pub(crate) fn time_passed(&self, now: Timestamp) {
+        self.last_time.set(self.last_time.get().max(now));
+    }
+
+    /// The true bound on inputs in memory: one credit from the reader to the ack.
+    pub(crate) fn has_credit(&self) -> bool {
+        self.credits.get() > 0
+    }
+
+    pub(crate) fn credits(&self) -> usize {
+        self.credits.get()
+    }
+
+    pub(crate) fn take_credit(&self) {
+        self.credits.set(self.credits.get().checked_sub(1).expect("a credit is taken only if there is one"));
+    }
+
+    pub(crate) fn return_credits(&self, credits: usize) {
+        if credits == 0 {
+            return;
+        }
+        self.credits.set(self.credits.get() + credits);
+        self.work_ready.notify_one();
+        if self.timers.borrow().first().is_some_and(|first| first <= self.env.clock.now()) {
+            self.timers_changed.notify_one();
+        }
+        if self.anything_waits() {
+            self.gate_freed.notify_one();
+        }
+    }
+
+    /// True if nothing is between the readers and the journal.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.credits.get() == self.env.config.in_flight_inputs && self.queue.is_empty()
+    }
+
+    /// An input ends without a trace, but not before what was decided earlier is recorded.
+    pub(crate) fn nothing_to_record(&self, consumed: Option<Consumed>, receipt: Option<Outgoing>) {
+        let receipts = receipt.into_iter().collect();
+        self.queue.push(Queued { receipts, consumed, credits: 1, ..Queued::default() });
+    }
+
+    /// Follows the stage of this partition.
+    pub(crate) fn stage(&self) -> watch::Receiver<Stage> {
+        self.stage.subscribe()
+    }
+
+    /// Goes on to a later stage.
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.stage.send_replace(stage);
+        self.queue.filled.notify_one();
+    }
+
+    pub(crate) fn current_stage(&self) -> Stage {
+        *self.stage.borrow()
+    }
+
+    /// True once nothing here may be believed any more.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.get()
+    }
+
+    /// Throws everything away that is not recorded: memory is a cache, and this one is no longer ours.
+    pub(crate) fn discard(self: &Rc<Self>) {
+        self.halted.set(true);
+        self.queue.close();
+        for (participant, count) in self.entities.borrow_mut().clear() {
+            self.env.gates.adjust(participant, -count);
+        }
+    }
+
+    pub(crate) fn lane(&self, lane: Lane) -> &LaneState {
+        &self.lanes[lane.index()]
+    }
+
+    /// Where the lanes stand, for the record that is being closed.
+    pub(crate) fn positions(&self) -> crate::record::Positions {
+        let mut positions = crate::record::Positions::default();
+        for lane in Lane::ALL {
+            *positions.of_mut(lane) = self.lane(lane).tracker.borrow().position();
+        }
+        positions
+    }
+
+    /// Sets where the lanes begin.
+    pub(crate) fn start_lanes_at(&self, positions: crate::record::Positions) {
+        for lane in Lane::ALL {
+            let position: Position = positions.of(lane);
+            *self.lane(lane).tracker.borrow_mut() = super::tracker::Tracker::starting_at(position);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! One partition: everything that lives on it, on one thread, behind one journal.
+//!
+//! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
+//! `publisher` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
+
+mod actor;
+mod commit_queue;
+mod committer;
+mod core;
+mod entities;
+mod handing_on;
+mod lanes;
+mod life;
+mod positions;
+mod publisher;
+mod pump;
+pub(crate) mod receipts;
+mod timers;
+mod tracker;
+mod wait_lists;
+
+pub(crate) use actor::{Door, Drain, PartitionActor, Read, Timeline};
+pub(crate) use commit_queue::{Consumed, Queued};
+pub(crate) use committer::{JournalEnd, append, ordered};
+pub(crate) use core::{Environment, Halt, Partition};
+pub(crate) use publisher::{OutputJob, publish};
+pub(crate) use receipts::{Addressee, Awaited};
+pub(crate) use timers::Due;

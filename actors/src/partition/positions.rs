@@ -1,0 +1,51 @@
+//! Positions of idle lanes go along with their streams, or a quiet partition would keep everybody's messages from being purged.
+
+use std::rc::Rc;
+
+use bus::layout::Lane;
+use bus::ports::{Position, Unavailable};
+use domain::decider::Decider;
+
+use super::core::{Partition, Stage};
+
+/// Looks after idle lanes until the partition drains.
+pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
+    let mut stage = partition.stage();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stage.wait_for(|stage| *stage != Stage::Running) => return,
+            () = tokio::time::sleep(partition.env.config.position_interval()) => {}
+        }
+        for lane in Lane::ALL {
+            if let Err(error) = go_along(&partition, lane).await {
+                tracing::debug!(partition = partition.number, %error, "idle positions stay where they are");
+            }
+        }
+    }
+}
+
+/// Moves the position of an idle lane to an end of its stream behind which nothing for this partition can be.
+async fn go_along<D: Decider>(partition: &Partition<D>, lane: Lane) -> Result<(), Unavailable> {
+    let state = partition.lane(lane);
+    let position = state.tracker.borrow().position();
+    // The end was seen by somebody before the questions below, so what comes later stands behind it.
+    let end = partition.env.board.stream_end(lane);
+    if end <= position.sequence || !partition.is_idle(lane) {
+        return Ok(());
+    }
+    let bus = &partition.env.bus;
+    let filter = partition.env.layout.inbound_filter(partition.number);
+    let newest = bus.last_on_subject(&state.stream, &filter).await?;
+    if newest.is_some_and(|newest| newest.sequence > position.sequence) {
+        return Ok(());
+    }
+    let Some(last) = bus.get(&state.stream, end).await? else { return Ok(()) };
+    let unmoved = state.tracker.borrow().position() == position;
+    if partition.is_idle(lane) && unmoved {
+        let end = Position { sequence: last.sequence, timestamp_ns: last.timestamp_ns };
+        state.tracker.borrow_mut().skip_to(end);
+        partition.queue.filled.notify_one();
+    }
+    Ok(())
+}

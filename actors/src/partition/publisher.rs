@@ -1,0 +1,138 @@
+//! Event pages and dead letters, behind the journal and in its order; each is stored once, over any crash.
+//!
+//! The output is its own marker: it is stored only if the last one on its subject is the one we know, and its id says which
+//! record it belongs to.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use bus::layout::StreamId;
+use bus::ports::{Expect, Outgoing, StoreOutcome};
+use domain::decider::Decider;
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+
+use super::core::Partition;
+use crate::outbound::Marker;
+
+/// How many subjects are remembered; beyond it they are looked up again.
+const MOST_KNOWN_SUBJECTS: usize = 1_024;
+
+/// An output that is stored in order on its subject.
+#[derive(Debug)]
+pub(crate) struct Ordered {
+    pub(crate) stream: StreamId,
+    pub(crate) marker: Marker,
+    pub(crate) message: Outgoing,
+}
+
+/// What one record tells the outside.
+#[derive(Debug)]
+pub(crate) struct OutputJob {
+    pub(crate) journal_sequence: u64,
+    pub(crate) ordered: Vec<Ordered>,
+    /// Follow when the pages are stored.
+    pub(crate) notices: Vec<Outgoing>,
+}
+
+/// How far outputs are out, and what stands last on their subjects.
+#[derive(Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) through: Cell<u64>,
+    last: RefCell<HashMap<String, u64>>,
+}
+
+/// Publishes until the committer is done.
+pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>, mut jobs: mpsc::Receiver<OutputJob>) {
+    while let Some(job) = jobs.recv().await {
+        publish(&partition, job).await;
+    }
+}
+
+/// Stores the ordered outputs of a record, then sends its notices.
+pub(crate) async fn publish<D: Decider>(partition: &Partition<D>, job: OutputJob) {
+    let OutputJob { journal_sequence, ordered, notices } = job;
+    let metrics = &partition.env.metrics;
+    for output in &ordered {
+        if output.stream == StreamId::Events {
+            metrics.pages.add_one();
+        }
+    }
+    // Within a subject one after the other, different subjects at the same time.
+    let mut subjects: Vec<Vec<Ordered>> = Vec::new();
+    for output in ordered {
+        match subjects.iter_mut().find(|group| group[0].message.subject == output.message.subject) {
+            Some(group) => group.push(output),
+            None => subjects.push(vec![output]),
+        }
+    }
+    join_all(subjects.into_iter().map(|group| async {
+        for output in group {
+            store_once(partition, output).await;
+        }
+    }))
+    .await;
+    for notice in notices {
+        if partition.env.bus.send(notice) {
+            metrics.notices.add_one();
+        }
+    }
+    partition.published.through.set(journal_sequence);
+}
+
+async fn store_once<D: Decider>(partition: &Partition<D>, output: Ordered) {
+    let (env, known) = (&partition.env, &partition.published.last);
+    let Ordered { stream, marker, message } = output;
+    let stream = env.layout.name(stream);
+    let mut attempt = 0;
+    loop {
+        let remembered = known.borrow().get(&message.subject).copied();
+        let last = match remembered {
+            Some(last) => last,
+            None => match env.bus.last_on_subject(&stream, &message.subject).await {
+                Ok(Some(stored)) => {
+                    remember(known, &message.subject, stored.sequence);
+                    if Marker::of(&stored).is_some_and(|found| found >= marker) {
+                        return; // it is out already
+                    }
+                    stored.sequence
+                }
+                Ok(None) => 0,
+                Err(error) => {
+                    tracing::warn!(partition = partition.number, %error, "an output waits for the broker");
+                    tokio::time::sleep(env.config.retry_pause(attempt)).await;
+                    attempt += 1;
+                    continue;
+                }
+            },
+        };
+        match env.bus.store(message.clone(), Expect::LastOnSubject(last)).await {
+            StoreOutcome::Stored(sequence) => {
+                remember(known, &message.subject, sequence);
+                return;
+            }
+            outcome => {
+                // Whether this or an earlier attempt is there, the subject itself tells.
+                known.borrow_mut().remove(&message.subject);
+                if outcome != StoreOutcome::Conflict {
+                    tracing::warn!(partition = partition.number, ?outcome, "an output is not stored yet");
+                }
+                tokio::time::sleep(env.config.retry_pause(attempt)).await;
+                attempt += 1;
+            }
+        }
+    }
+}
+
+fn remember(known: &RefCell<HashMap<String, u64>>, subject: &str, sequence: u64) {
+    let mut known = known.borrow_mut();
+    if let Some(last) = known.get_mut(subject) {
+        *last = sequence;
+        return;
+    }
+    if known.len() >= MOST_KNOWN_SUBJECTS {
+        known.clear();
+    }
+    known.insert(subject.to_owned(), sequence);
+}

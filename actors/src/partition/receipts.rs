@@ -1,0 +1,187 @@
+//! Receipts: what the sender of new work or a wish is told, at his deadline at the latest.
+
+use std::collections::BTreeMap;
+
+use bus::ports::Outgoing;
+use domain::decider::{Answer, Decider, Outcome};
+use domain::envelope::{Envelope, Headers, Plane};
+use domain::ids::EntityId;
+use domain::reason::Reason;
+use domain::time::Timestamp;
+use serde::Serialize;
+
+use super::commit_queue::Queued;
+use super::core::{Environment, Partition};
+use super::timers::Due;
+
+/// Whom a receipt goes to, and about whom it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addressee {
+    /// The subject where the sender listens.
+    pub(crate) reply_to: String,
+    /// The entity's key; `-` if it cannot be told.
+    pub(crate) order_id: String,
+}
+
+/// What a waiting receipt waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The outcome of the entity.
+    Outcome,
+    /// The answer to the wish with this source and id.
+    Wish(String, String),
+}
+
+#[derive(Debug)]
+struct Waiter {
+    awaited: Awaited,
+    addressee: Addressee,
+    deadline: Timestamp,
+}
+
+/// The receipts that wait, by the number of their entity. In memory only: after a crash the sender asks again.
+#[derive(Debug, Default)]
+pub(crate) struct Receipts {
+    waiting: BTreeMap<(u32, u64), Waiter>,
+    next: u64,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    order_id: &'a str,
+    outcome: &'static str,
+    order_version: u64,
+    reason: Option<&'a Reason>,
+}
+
+fn message(
+    addressee: &Addressee,
+    outcome: &'static str,
+    order_version: u64,
+    reason: Option<&Reason>,
+) -> Outgoing {
+    let body = Body { order_id: &addressee.order_id, outcome, order_version, reason };
+    let body = serde_json::to_vec(&body).expect("a receipt is plain data").into();
+    let headers = Headers::new().with("content-type", "application/json").with("Key", &addressee.order_id);
+    Outgoing { subject: addressee.reply_to.clone(), headers, body }
+}
+
+/// Committed, or the wish is journaled and legal.
+pub(crate) fn accepted<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outgoing {
+    env.metrics.receipts_accepted.add_one();
+    message(addressee, "accepted", version, None)
+}
+
+/// Refused for good.
+pub(crate) fn rejected<P>(
+    env: &Environment<P>,
+    addressee: &Addressee,
+    version: u64,
+    reason: &Reason,
+) -> Outgoing {
+    env.metrics.receipts_rejected.add_one();
+    message(addressee, "rejected", version, Some(reason))
+}
+
+/// Not settled yet.
+fn pending<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outgoing {
+    env.metrics.receipts_pending.add_one();
+    message(addressee, "pending", version, None)
+}
+
+/// A settled outcome, the same every time it is told.
+pub(crate) fn of_outcome<P>(env: &Environment<P>, addressee: &Addressee, outcome: &Outcome) -> Outgoing {
+    match &outcome.rejected {
+        None => accepted(env, addressee, outcome.version),
+        Some(reason) => rejected(env, addressee, outcome.version, reason),
+    }
+}
+
+/// Where the receipt of a message goes; none = nobody asked for one, or one there could be read as somebody's message.
+pub(crate) fn addressee<P>(
+    env: &Environment<P>,
+    envelope: &Envelope,
+    entity: &EntityId,
+) -> Option<Addressee> {
+    if !matches!(envelope.plane, Plane::Intake | Plane::Ask) {
+        return None;
+    }
+    let reply_to = envelope.headers.get("Reply-To")?;
+    env.layout
+        .receipt_allowed(reply_to, &envelope.tenant)
+        .then(|| Addressee { reply_to: reply_to.to_owned(), order_id: entity.key.as_str().to_owned() })
+}
+
+impl<D: Decider> Partition<D> {
+    /// The receipt is sent when what it waits for is settled, or says `pending` at the deadline. Full: `pending` at once.
+    pub(crate) fn await_receipt(
+        &self,
+        queued: &mut Queued,
+        number: u32,
+        version: u64,
+        awaited: Awaited,
+        addressee: Addressee,
+        envelope: &Envelope,
+    ) {
+        let asked = envelope.headers.get("Receipt-Deadline-Ms").and_then(|text| text.parse().ok());
+        let deadline =
+            envelope.stored_at.plus_ms(asked.unwrap_or(self.env.config.receipt_deadline_ms).max(0));
+        let mut receipts = self.receipts.borrow_mut();
+        if deadline <= self.env.clock.now() || receipts.waiting.len() >= self.env.config.receipts_waiting {
+            queued.receipts.push(pending(&self.env, &addressee, version));
+            return;
+        }
+        let receipt = receipts.next;
+        receipts.next += 1;
+        receipts.waiting.insert((number, receipt), Waiter { awaited, addressee, deadline });
+        drop(receipts);
+        self.set_deadline(Due::Receipt(number, receipt), None, Some(deadline));
+    }
+
+    /// A decision may settle what receipts wait for.
+    pub(crate) fn settle_receipts(
+        &self,
+        queued: &mut Queued,
+        number: u32,
+        version: u64,
+        outcome: Option<&Outcome>,
+        settled: &[((String, String), Answer)],
+    ) {
+        let mut receipts = self.receipts.borrow_mut();
+        let of_entity: Vec<u64> = receipts
+            .waiting
+            .range((number, 0)..=(number, u64::MAX))
+            .map(|((_, receipt), _)| *receipt)
+            .collect();
+        for receipt in of_entity {
+            let Some(waiter) = receipts.waiting.get(&(number, receipt)) else { continue };
+            let message = match &waiter.awaited {
+                Awaited::Outcome => outcome.map(|outcome| of_outcome(&self.env, &waiter.addressee, outcome)),
+                Awaited::Wish(source, id) => settled
+                    .iter()
+                    .find(|((known_source, known_id), _)| known_source == source && known_id == id)
+                    .and_then(|(_, answer)| match answer {
+                        Answer::Accepted => Some(accepted(&self.env, &waiter.addressee, version)),
+                        Answer::Rejected(reason) => {
+                            Some(rejected(&self.env, &waiter.addressee, version, reason))
+                        }
+                        Answer::Later => None,
+                    }),
+            };
+            if let Some(message) = message {
+                queued.receipts.push(message);
+                let deadline = waiter.deadline;
+                receipts.waiting.remove(&(number, receipt));
+                self.set_deadline(Due::Receipt(number, receipt), Some(deadline), None);
+            }
+        }
+    }
+
+    /// The deadline of a receipt has passed first.
+    pub(crate) fn receipt_is_due(&self, number: u32, receipt: u64) {
+        let Some(waiter) = self.receipts.borrow_mut().waiting.remove(&(number, receipt)) else { return };
+        let version = self.entities.borrow_mut().slot(number).map_or(0, |slot| slot.version);
+        self.take_credit();
+        self.nothing_to_record(None, Some(pending(&self.env, &waiter.addressee, version)));
+    }
+}

@@ -1,0 +1,90 @@
+//! How far a lane is consumed: the recorded position never passes an input whose outcome is not recorded.
+
+use std::collections::VecDeque;
+
+use bus::ports::Position;
+
+/// The inputs of one lane that are taken and not recorded, in the order in which they were read.
+#[derive(Debug, Default)]
+pub(crate) struct Tracker {
+    /// The number of the first input in `taken`.
+    first: u64,
+    taken: VecDeque<(Position, u16)>,
+    position: Position,
+}
+
+impl Tracker {
+    /// Everything up to `position` is consumed.
+    pub(crate) fn starting_at(position: Position) -> Self {
+        Self { position, ..Self::default() }
+    }
+
+    /// An input with so many items is taken; gives its number.
+    pub(crate) fn take(&mut self, position: Position, items: u16) -> u64 {
+        self.taken.push_back((position, items));
+        self.first + self.taken.len() as u64 - 1
+    }
+
+    /// The outcome of one item of an input goes into the record that is being closed.
+    pub(crate) fn settle(&mut self, ordinal: u64) {
+        let place =
+            usize::try_from(ordinal - self.first).expect("an input is settled once, after it was taken");
+        self.taken[place].1 -= 1;
+        while let Some((position, 0)) = self.taken.front() {
+            self.position = *position;
+            self.taken.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Up to here every input has its outcome.
+    pub(crate) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// True if every input that was taken has its outcome.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    /// Nothing up to `position` is for this lane.
+    pub(crate) fn skip_to(&mut self, position: Position) {
+        assert!(self.taken.is_empty(), "position-never-passes-an-undecided-input");
+        self.position = position;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bus::ports::Position;
+
+    use super::Tracker;
+
+    fn at(sequence: u64) -> Position {
+        Position { sequence, timestamp_ns: 1 }
+    }
+
+    #[test]
+    fn the_position_waits_for_the_oldest_undecided_input() {
+        let mut tracker = Tracker::starting_at(at(10));
+        let first = tracker.take(at(11), 1);
+        let batch = tracker.take(at(12), 2);
+        let last = tracker.take(at(13), 1);
+        tracker.settle(last);
+        tracker.settle(batch);
+        assert_eq!(tracker.position(), at(10));
+        tracker.settle(first);
+        assert_eq!(tracker.position(), at(11));
+        tracker.settle(batch);
+        assert_eq!(tracker.position(), at(13));
+        assert!(tracker.is_idle());
+    }
+
+    #[test]
+    fn a_stream_that_lost_its_end_gives_sequences_again_and_the_position_goes_back() {
+        let mut tracker = Tracker::starting_at(at(20));
+        let again = tracker.take(at(15), 1);
+        tracker.settle(again);
+        assert_eq!(tracker.position(), at(15));
+    }
+}

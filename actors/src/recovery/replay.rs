@@ -1,0 +1,264 @@
+//! Replay: every record from the beginning up to our fence, checked link by link.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bus::layout::StreamId;
+use bus::ports::{OpenError, Position, Reader, Stored};
+use domain::decider::{Decider, PublishedEvent};
+use domain::ids::{EntityId, Token};
+use domain::time::Timestamp;
+use serde::de::DeserializeOwned;
+
+use crate::entity::command_path::fault_text;
+use crate::node::PartitionStatus;
+use crate::outbound::{self, Told};
+use crate::partition::{Halt, JournalEnd, OutputJob, Partition, ordered};
+use crate::record::{DeadLetter, Decided, Entry, Record, RecordHash, ReplayDecided, ReplayEntry, decode};
+
+/// How many records are asked for at once.
+const RECORDS_AT_ONCE: usize = 256;
+
+/// The link that the next record must continue.
+#[derive(Debug, Default)]
+struct Chain {
+    sequence: u64,
+    batch: u64,
+    hash: RecordHash,
+}
+
+/// What one decision needs to be absorbed again.
+struct Absorbed<'a, E> {
+    sequence: u64,
+    entity: &'a EntityId,
+    version: u64,
+    now: Timestamp,
+    seen: Option<(u64, u32)>,
+    first_sequence: u64,
+    published: u32,
+    events: &'a [E],
+}
+
+/// Replays up to and including `end`; gives the outputs that may not be out yet, in order.
+pub(super) async fn replay<D: Decider>(
+    partition: &Partition<D>,
+    end: &JournalEnd,
+) -> Result<Vec<OutputJob>, Halt> {
+    let env = &partition.env;
+    let stream = env.layout.name(StreamId::Journal(partition.number));
+    let outputs_through = partition.published.through.get();
+    let mut reader = open(partition, &stream).await?;
+    let (mut chain, mut jobs, mut attempt) = (Chain::default(), Vec::new(), 0);
+    while chain.sequence < end.sequence {
+        let status = PartitionStatus::Recovering { replayed: chain.sequence, of: end.sequence };
+        env.board.set(partition.number, status);
+        let records = match reader.next(RECORDS_AT_ONCE, env.config.lane_patience()).await {
+            Ok(records) => records,
+            Err(error @ OpenError::Gap { .. }) => return Err(Halt::Broken(error.to_string())),
+            Err(error) => {
+                tracing::warn!(partition = partition.number, %error, "replay waits for the broker");
+                tokio::time::sleep(env.config.retry_pause(attempt)).await;
+                attempt += 1;
+                continue;
+            }
+        };
+        attempt = 0;
+        for stored in records {
+            let damaged =
+                |text: String| Halt::Broken(format!("{stream}: record {}: {text}", stored.sequence));
+            let told = if stored.sequence > outputs_through {
+                let record = linked::<Entry<D::Event>>(&mut chain, &stored).map_err(damaged)?;
+                let job = replay_whole(partition, stored.sequence, record).map_err(damaged)?;
+                Some(job)
+            } else {
+                let record = linked::<ReplayEntry<D::Event>>(&mut chain, &stored).map_err(damaged)?;
+                replay_lean(partition, stored.sequence, record).map_err(damaged)?;
+                None
+            };
+            jobs.extend(told);
+            if stored.sequence == end.sequence {
+                break;
+            }
+        }
+    }
+    Ok(jobs)
+}
+
+async fn open<D: Decider>(partition: &Partition<D>, stream: &str) -> Result<Box<dyn Reader>, Halt> {
+    let env = &partition.env;
+    for attempt in 0.. {
+        match env.bus.open(stream, None, Position::default()).await {
+            Ok(reader) => return Ok(reader),
+            Err(error @ OpenError::Gap { .. }) => return Err(Halt::Broken(error.to_string())),
+            Err(error) => tracing::warn!(partition = partition.number, %error, "replay waits for the broker"),
+        }
+        tokio::time::sleep(env.config.retry_pause(attempt)).await;
+    }
+    unreachable!("the attempts are counted until one succeeds")
+}
+
+/// Reads a record and checks that it continues the chain.
+fn linked<T: DeserializeOwned>(chain: &mut Chain, stored: &Stored) -> Result<Record<T>, String> {
+    let (record, hash) = decode::<Record<T>>(&stored.body).map_err(|error| error.to_string())?;
+    if chain.sequence > 0 && stored.sequence != chain.sequence + 1 {
+        return Err(format!("the record before it is {}, one is missing", chain.sequence));
+    }
+    if record.batch != chain.batch + 1 {
+        return Err(format!("its number is {}, expected {}", record.batch, chain.batch + 1));
+    }
+    if record.previous != chain.hash {
+        return Err("it does not continue the record before it".to_owned());
+    }
+    *chain = Chain { sequence: stored.sequence, batch: record.batch, hash };
+    Ok(record)
+}
+
+fn replay_lean<D: Decider>(
+    partition: &Partition<D>,
+    sequence: u64,
+    record: Record<ReplayEntry<D::Event>>,
+) -> Result<(), String> {
+    for entry in record.entries {
+        match entry {
+            ReplayEntry::Decision(decided) => {
+                let ReplayDecided { entity, version, now, seen, first_sequence, published, events } = decided;
+                let (entity, events) = (&entity, &events[..]);
+                let absorbed =
+                    Absorbed { sequence, entity, version, now, seen, first_sequence, published, events };
+                absorb(partition, &absorbed, None)?;
+            }
+            ReplayEntry::Quarantined(quarantined) => set_aside(partition, &quarantined.entity),
+            ReplayEntry::DeadLetter(_)
+            | ReplayEntry::HandedOn(_)
+            | ReplayEntry::Position
+            | ReplayEntry::Fence(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Like lean, but makes the outputs of the record again.
+fn replay_whole<D: Decider>(
+    partition: &Partition<D>,
+    sequence: u64,
+    record: Record<Entry<D::Event>>,
+) -> Result<OutputJob, String> {
+    let mut told: BTreeMap<Token, (Timestamp, Vec<String>)> = BTreeMap::new();
+    let (mut letters, mut notices): (Vec<DeadLetter>, _) = (Vec::new(), Vec::new());
+    for entry in record.entries {
+        match entry {
+            Entry::Decision(decided) => {
+                let Decided { entity, version, now, seen, first_sequence, published, events, .. } = &decided;
+                let (version, now, seen, published) = (*version, *now, *seen, *published);
+                let absorbed = Absorbed {
+                    sequence,
+                    entity,
+                    version,
+                    now,
+                    seen,
+                    first_sequence: *first_sequence,
+                    published,
+                    events,
+                };
+                let mut published = Vec::new();
+                absorb(partition, &absorbed, Some(&mut published))?;
+                tell(partition, &absorbed, &published, &mut told, &mut notices);
+            }
+            Entry::DeadLetter(letter) => letters.push(letter),
+            Entry::Quarantined(quarantined) => set_aside(partition, &quarantined.entity),
+            Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) => {}
+        }
+    }
+    Ok(OutputJob {
+        journal_sequence: sequence,
+        ordered: ordered(partition, sequence, &told, &letters),
+        notices,
+    })
+}
+
+fn tell<D: Decider>(
+    partition: &Partition<D>,
+    absorbed: &Absorbed<'_, D::Event>,
+    published: &[PublishedEvent],
+    told: &mut BTreeMap<Token, (Timestamp, Vec<String>)>,
+    notices: &mut Vec<bus::ports::Outgoing>,
+) {
+    let mut entities = partition.entities.borrow_mut();
+    let Some(number) = entities.number(absorbed.entity) else { return };
+    let Some(entity) = entities.slot(number).and_then(|slot| slot.resting.as_deref()) else { return };
+    let this = Told {
+        entity: absorbed.entity,
+        version: absorbed.version,
+        first_sequence: absorbed.first_sequence,
+        now: absorbed.now,
+        trace: D::trace(&entity.state),
+        events: published,
+    };
+    let page = told.entry(absorbed.entity.tenant.clone()).or_default();
+    page.0 = page.0.max(absorbed.now);
+    page.1.extend(outbound::rows(&this));
+    notices.extend(outbound::notices(&partition.env.config, &partition.env.layout, &this));
+}
+
+fn absorb<D: Decider>(
+    partition: &Partition<D>,
+    absorbed: &Absorbed<'_, D::Event>,
+    published: Option<&mut Vec<PublishedEvent>>,
+) -> Result<(), String> {
+    let mut entities = partition.entities.borrow_mut();
+    let number = entities.number_or_new(absorbed.entity);
+    let slot = entities.slot(number).expect("the entity was made known just now");
+    let entity = slot.resting.as_deref_mut().expect("nothing is live during replay");
+    let (version, event) = (entity.version + 1, entity.event_sequence + 1);
+    if (absorbed.version, absorbed.first_sequence) != (version, event) {
+        return Err(format!(
+            "{} goes on with version {} and event {}, expected {version} and {event}",
+            absorbed.entity, absorbed.version, absorbed.first_sequence
+        ));
+    }
+    if !entity.suspect {
+        let state = &mut entity.state;
+        let evolved = catch_unwind(AssertUnwindSafe(|| {
+            evolve::<D>(absorbed.entity, state, absorbed.events, published);
+        }));
+        if let Err(panic) = evolved {
+            let fault = fault_text(&*panic);
+            tracing::error!(entity = %absorbed.entity, fault, "a recorded event cannot be absorbed; the entity is set aside");
+            partition.env.metrics.panics.add_one();
+            (entity.quarantined, entity.suspect) = (true, true);
+        }
+    }
+    entity.version = version;
+    entity.event_sequence += u64::from(absorbed.published);
+    if let Some(seen) = absorbed.seen {
+        entity.seen.remember(seen);
+    }
+    slot.version = version;
+    slot.trail.borrow_mut().push(absorbed.sequence);
+    partition.time_passed(absorbed.now);
+    partition.env.metrics.replayed.add_one();
+    Ok(())
+}
+
+/// Absorbs recorded events; gives what they told the outside, if that is wanted.
+pub(crate) fn evolve<D: Decider>(
+    entity: &EntityId,
+    state: &mut D::State,
+    events: &[D::Event],
+    mut published: Option<&mut Vec<PublishedEvent>>,
+) {
+    for event in events {
+        D::evolve(state, event);
+        if let Some(published) = &mut published {
+            published.extend(D::published(entity, state, event));
+        }
+    }
+}
+
+fn set_aside<D: Decider>(partition: &Partition<D>, entity: &EntityId) {
+    let mut entities = partition.entities.borrow_mut();
+    let number = entities.number_or_new(entity);
+    let slot = entities.slot(number).expect("the entity was made known just now");
+    slot.version = slot.version.max(1); // an entity that was set aside is not forgotten
+    slot.resting.as_deref_mut().expect("nothing is live during replay").quarantined = true;
+}

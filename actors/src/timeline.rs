@@ -1,0 +1,88 @@
+//! The whole history of one entity, read from the journal by the sequences that it remembers.
+
+use bus::layout::StreamId;
+use domain::decider::Decider;
+use domain::ids::EntityId;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::node::ReadError;
+use crate::outbound::rfc3339;
+use crate::partition::Partition;
+use crate::record::{Cause, Decided, Entry, Record, decode};
+use crate::recovery::evolve;
+
+#[derive(Serialize)]
+struct Line {
+    version: u64,
+    time: String,
+    cause: CauseLine,
+    events: Vec<EventLine>,
+}
+
+#[derive(Serialize)]
+struct CauseLine {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+#[derive(Serialize)]
+struct EventLine {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    sequence: u64,
+    data: Box<RawValue>,
+}
+
+/// Tells the history as JSON, oldest first; none = never heard of, or not more than parked messages.
+pub(crate) async fn tell<D: Decider>(
+    partition: &Partition<D>,
+    id: &EntityId,
+) -> Result<Option<String>, ReadError> {
+    let sequences = {
+        let mut entities = partition.entities.borrow_mut();
+        let slot = entities.number(id).and_then(|number| entities.slot(number));
+        slot.map(|slot| slot.trail.borrow().sequences())
+    };
+    let Some(sequences) = sequences else { return Ok(None) };
+    let stream = partition.env.layout.name(StreamId::Journal(partition.number));
+    let (mut state, mut lines) = (D::State::default(), Vec::new());
+    for sequence in sequences {
+        let stored = partition.env.bus.get(&stream, sequence).await;
+        let stored = stored.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        let stored = stored.ok_or(ReadError::Purged { sequence })?;
+        let (record, _) = decode::<Record<Entry<D::Event>>>(&stored.body)
+            .map_err(|error| ReadError::Unavailable(format!("{stream}: record {sequence}: {error}")))?;
+        for entry in record.entries {
+            match entry {
+                Entry::Decision(decided) if decided.entity == *id => {
+                    lines.push(line::<D>(&mut state, &decided)?);
+                }
+                _ => {}
+            }
+        }
+    }
+    if !D::exists(&state) {
+        return Ok(None);
+    }
+    let entries = serde_json::to_string(&lines).expect("lines are plain data");
+    Ok(Some(format!(r#"{{"{}_id":"{}","entries":{entries}}}"#, id.kind, id.key)))
+}
+
+fn line<D: Decider>(state: &mut D::State, decided: &Decided<D::Event>) -> Result<Line, ReadError> {
+    let mut published = Vec::new();
+    evolve::<D>(&decided.entity, state, &decided.events, Some(&mut published));
+    let (kind, id) = match &decided.cause {
+        Cause::Message(envelope) => (envelope.kind(), envelope.id()),
+        Cause::Timer => ("timer".to_owned(), format!("{}:{}", decided.entity, decided.version)),
+        Cause::Release(effect) => ("release".to_owned(), effect.clone()),
+    };
+    let mut events = Vec::new();
+    for (event, sequence) in published.into_iter().zip(decided.first_sequence..) {
+        let data = RawValue::from_string(event.data).map_err(|_| ReadError::Quarantined)?;
+        events.push(EventLine { kind: event.kind, sequence, data });
+    }
+    let cause = CauseLine { kind, id };
+    Ok(Line { version: decided.version, time: rfc3339(decided.now), cause, events })
+}

@@ -1,0 +1,66 @@
+//! The command path: judged, recorded, and only then told.
+
+use bus::layout::StreamId;
+use domain::envelope::Plane;
+use serde_json::json;
+
+use crate::world::{World, identity, run, until};
+
+#[test]
+fn given_an_open_tally_when_a_number_is_added_then_record_page_command_and_view_agree() {
+    run(async {
+        let mut world = World::new();
+        let node = world.node().await;
+        world.open(&node, "t-1").await;
+        world.add("t-1", 5, "2").await;
+        world.until_version(&node, "t-1", 2).await;
+        assert_eq!(
+            world.view(&node, "t-1").await,
+            Some(json!({"tally_id": "t-1", "version": 2, "sum": 5, "open": 1}))
+        );
+        until("the command is out", || async { world.commands().await.len() == 1 }).await;
+        let command = &world.commands().await[0];
+        let header = |name| command.headers.get(name).unwrap_or_default().to_owned();
+        assert_eq!(
+            command.subject,
+            format!("retail.v1.cmd.main.erp.post.{}", crate::world::id("t-1").key.partition(2))
+        );
+        assert_eq!(header("ce-id"), "main:tally:t-1:post:1:1");
+        assert_eq!(header("ce-type"), "retail.erp.post.v1");
+        assert_eq!(header("Idempotency-Key"), "main:tally:t-1:post:1:1");
+        assert_eq!((header("Effect-Epoch"), header("Key")), ("1".to_owned(), "t-1".to_owned()));
+        let events = world.events().await;
+        let expected = [
+            ("t-1".to_owned(), 1, "order.received".to_owned()),
+            ("t-1".to_owned(), 2, "payment.captured".to_owned()),
+        ];
+        assert_eq!(events, expected);
+        let notices = world.stream(StreamId::Notices).await;
+        assert_eq!(notices.len(), 1, "only order.received is also published alone");
+        assert_eq!(notices[0].headers.get("ce-id"), Some("main:tally:t-1:1"));
+        assert!(world.letters().await.is_empty());
+    });
+}
+
+#[test]
+fn given_the_same_fact_three_times_when_it_is_taken_then_it_is_applied_once() {
+    // invariant: applied-once
+    run(async {
+        let mut world = World::new();
+        let node = world.node().await;
+        world.open(&node, "t-1").await;
+        for _ in 0..3 {
+            world.add("t-1", 5, "2").await;
+        }
+        world.add("t-1", 1, "3").await;
+        world.until_version(&node, "t-1", 3).await;
+        assert_eq!(world.view(&node, "t-1").await.unwrap()["sum"], 6);
+        assert_eq!(node.metrics().repeated.get(), 2);
+        let changed = json!({"tally_id": "t-1", "amount": 7});
+        world.say(Plane::Fact, "tally.add", "t-1", changed, &identity("2")).await;
+        until("it is a dead letter", || async { world.letters().await.len() == 1 }).await;
+        let (reason, ce_id, _) = world.letters().await.remove(0);
+        assert_eq!((reason.as_str(), ce_id.as_str()), ("conflict", "2"));
+        assert_eq!(world.view(&node, "t-1").await.unwrap()["sum"], 6);
+    });
+}

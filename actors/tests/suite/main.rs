@@ -1,0 +1,13 @@
+//! The actors on the memory bus, on one thread, on paused time. What is promised stands in the names of the tests.
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+mod tally;
+mod world;
+
+mod commit;
+mod journal_format;
+mod receipts;
+mod recovery;
+mod trouble;
+mod way_in;
+mod way_out;

@@ -1,0 +1,285 @@
+//! A small decider that is no order: it adds numbers and posts each sum. That it runs shows that the actors are generic.
+
+use std::cell::Cell;
+
+use domain::decider::{
+    Addressed, Answer, Command, Context, Decider, Decision, EffectState, Input, OpenEffect, Outcome,
+    Participant, PublishedEvent, Trace,
+};
+use domain::envelope::{Envelope, Plane};
+use domain::ids::{EntityId, Key, Token};
+use domain::reason::{Code, DeadReason, Reason, Refusal};
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The number that breaks `decide`.
+pub(crate) const BREAKS_DECIDE: i64 = 13;
+/// The number that breaks `evolve` while [`BREAK_EVOLVE`] is set.
+pub(crate) const BREAKS_EVOLVE: i64 = 666;
+
+thread_local! {
+    pub(crate) static BREAK_EVOLVE: Cell<bool> = const { Cell::new(false) };
+}
+
+const RESEND_MS: i64 = 2_000;
+
+#[derive(Debug)]
+pub(crate) struct Tally;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    opened: bool,
+    closed: bool,
+    waits: bool,
+    sum: i64,
+    effects: Vec<Effect>,
+    made: u32,
+    outcome: Option<Outcome>,
+    correlation: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Effect {
+    id: String,
+    state: EffectState,
+    attempts: u32,
+    deadline: Timestamp,
+    amount: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Event {
+    Opened { waits: bool, correlation: Option<String> },
+    Accepted { version: u64 },
+    Added { amount: i64 },
+    Sent { effect: String, amount: i64, deadline: Timestamp },
+    Delayed { effect: String, amount: i64 },
+    SentAgain { effect: String, deadline: Timestamp },
+    Posted { effect: String },
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) enum Message {
+    Open { waits: bool },
+    Add(i64),
+    Accept,
+    Close,
+    Posted(String),
+}
+
+#[derive(Deserialize)]
+struct Body {
+    tally_id: String,
+    #[serde(default)]
+    amount: i64,
+    #[serde(default)]
+    waits: bool,
+    #[serde(default)]
+    effect: String,
+}
+
+fn schema(pointer: &str, text: &str) -> Refusal {
+    Refusal::new(DeadReason::Schema, pointer, text)
+}
+
+fn decided(events: Vec<Event>, state: &State, context: &Context<'_, ()>, answer: Answer) -> Decision<Tally> {
+    let (mut state, mut published) = (state.clone(), Vec::new());
+    for event in &events {
+        Tally::evolve(&mut state, event);
+        published.extend(Tally::published(context.entity, &state, event));
+    }
+    Decision { events, state, published, answer, settled: Vec::new(), dead: Vec::new() }
+}
+
+impl Decider for Tally {
+    type State = State;
+    type Message = Message;
+    type Event = Event;
+    type Policies = ();
+
+    fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
+        let kind = envelope.kind();
+        let known = ["tally.open", "tally.add", "tally.accept", "tally.close", "erp.posted"];
+        if !known.contains(&kind.as_str()) {
+            return Err(Refusal::new(DeadReason::UnknownType, "", format!("{kind} is not known")));
+        }
+        let packed = envelope.headers.get("content-type") == Some("application/msgpack");
+        let body: Body = if packed {
+            rmp_serde::from_slice(&envelope.body).map_err(|error| schema("", &error.to_string()))?
+        } else {
+            serde_json::from_slice(&envelope.body).map_err(|error| schema("", &error.to_string()))?
+        };
+        let key = Key::new(&body.tally_id).map_err(|error| schema("/tally_id", &error.to_string()))?;
+        let message = match kind.as_str() {
+            "tally.open" => Message::Open { waits: body.waits },
+            "tally.add" => Message::Add(body.amount),
+            "tally.accept" => Message::Accept,
+            "tally.close" => Message::Close,
+            _ => Message::Posted(body.effect),
+        };
+        let entity = EntityId { tenant: envelope.tenant.clone(), kind: Self::kind(), key };
+        Ok(Addressed { entity, pointer: "/tally_id", message })
+    }
+
+    fn decide(
+        state: &State,
+        input: Input<'_, Message>,
+        context: &Context<'_, ()>,
+    ) -> Result<Decision<Self>, Reason> {
+        let deadline = context.now.plus_ms(RESEND_MS);
+        let (events, answer) = match input {
+            Input::Message(envelope, Message::Open { waits }) => {
+                let correlation = envelope.headers.get("ce-correlationid").map(str::to_owned);
+                let mut events = vec![Event::Opened { waits: *waits, correlation }];
+                if !waits {
+                    events.push(Event::Accepted { version: context.version });
+                }
+                (
+                    if state.opened { Vec::new() } else { events },
+                    if *waits { Answer::Later } else { Answer::Accepted },
+                )
+            }
+            Input::Message(_, Message::Add(amount)) if state.opened => {
+                assert!(*amount != BREAKS_DECIDE, "thirteen is not a number");
+                let (effect, amount) = (format!("{}:post:{}", context.entity, state.made + 1), *amount);
+                let then = if context.gates.open(Participant::Erp) {
+                    Event::Sent { effect, amount, deadline }
+                } else {
+                    Event::Delayed { effect, amount }
+                };
+                (vec![Event::Added { amount }, then], Answer::Accepted)
+            }
+            Input::Message(_, Message::Accept) if state.opened && state.outcome.is_none() => {
+                (vec![Event::Accepted { version: context.version }], Answer::Accepted)
+            }
+            Input::Message(_, Message::Posted(effect))
+                if state.effects.iter().any(|known| known.id == *effect) =>
+            {
+                (vec![Event::Posted { effect: effect.clone() }], Answer::Accepted)
+            }
+            Input::Message(_, Message::Close) if state.closed => (Vec::new(), Answer::Accepted),
+            Input::Message(_, Message::Close) if state.opened => (vec![Event::Closed], Answer::Accepted),
+            Input::Message(envelope, Message::Close) if envelope.plane == Plane::Ask => {
+                return Err(Reason::new(Code::NotCancellable, "nothing to close"));
+            }
+            Input::Message(..) => (Vec::new(), Answer::Accepted),
+            Input::Timer => {
+                let due = state.effects.iter().filter(|effect| effect.deadline <= context.now);
+                let due = due.filter(|effect| effect.state == EffectState::Sent);
+                (
+                    due.map(|effect| Event::SentAgain { effect: effect.id.clone(), deadline }).collect(),
+                    Answer::Accepted,
+                )
+            }
+            Input::Release(id) => {
+                let waiting =
+                    state.effects.iter().any(|known| known.id == id && known.state == EffectState::Waiting);
+                let go = waiting && context.gates.open(Participant::Erp);
+                let events = go.then(|| Event::SentAgain { effect: id.to_owned(), deadline });
+                (events.into_iter().collect(), Answer::Accepted)
+            }
+        };
+        Ok(decided(events, state, context, answer))
+    }
+
+    fn evolve(state: &mut State, event: &Event) {
+        let never = Timestamp(i64::MAX);
+        let mut add = |id: &str, kind, attempts, deadline, amount| {
+            state.made += 1;
+            state.effects.push(Effect { id: id.to_owned(), state: kind, attempts, deadline, amount });
+        };
+        match event {
+            Event::Opened { waits, correlation } => {
+                (state.opened, state.waits, state.correlation) = (true, *waits, correlation.clone());
+            }
+            Event::Accepted { version } => {
+                state.outcome = Some(Outcome { version: *version, rejected: None });
+            }
+            Event::Added { amount } => {
+                let breaks = *amount == BREAKS_EVOLVE && BREAK_EVOLVE.get();
+                assert!(!breaks, "a poisoned record");
+                state.sum += amount;
+            }
+            Event::Sent { effect, amount, deadline } => add(effect, EffectState::Sent, 1, *deadline, *amount),
+            Event::Delayed { effect, amount } => add(effect, EffectState::Waiting, 0, never, *amount),
+            Event::SentAgain { effect, deadline } => {
+                for known in state.effects.iter_mut().filter(|known| known.id == *effect) {
+                    (known.state, known.deadline) = (EffectState::Sent, *deadline);
+                    known.attempts += 1;
+                }
+            }
+            Event::Posted { effect } => state.effects.retain(|known| known.id != *effect),
+            Event::Closed => state.closed = true,
+        }
+    }
+
+    fn published(_: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
+        let kind = match event {
+            Event::Opened { .. } => "order.received",
+            Event::Added { .. } => "payment.captured",
+            Event::Closed => "order.completed",
+            _ => return Vec::new(),
+        };
+        vec![PublishedEvent { kind, data: format!(r#"{{"sum":{}}}"#, state.sum) }]
+    }
+
+    fn exists(state: &State) -> bool {
+        state.opened
+    }
+
+    fn outcome(state: &State) -> Option<Outcome> {
+        state.outcome.clone()
+    }
+
+    fn next_deadline(state: &State) -> Option<Timestamp> {
+        let sent = state.effects.iter().filter(|effect| effect.state == EffectState::Sent);
+        sent.map(|effect| effect.deadline).min()
+    }
+
+    fn effects(state: &State) -> Vec<OpenEffect<'_>> {
+        let open = |effect: &'_ Effect| (effect.state, effect.attempts);
+        state
+            .effects
+            .iter()
+            .map(|effect| {
+                let (state, attempts) = open(effect);
+                OpenEffect { id: &effect.id, participant: Participant::Erp, state, attempts }
+            })
+            .collect()
+    }
+
+    fn command(_: &EntityId, state: &State, effect_id: &str) -> Option<Command> {
+        let effect = state.effects.iter().find(|known| known.id == effect_id)?;
+        Some(Command {
+            participant: Participant::Erp,
+            name: "post",
+            effect_id: effect_id.to_owned(),
+            epoch: 1,
+            idempotency_key: format!("{effect_id}:1"),
+            body: format!(r#"{{"effect":"{effect_id}","amount":{}}}"#, effect.amount),
+        })
+    }
+
+    fn trace(state: &State) -> Trace<'_> {
+        Trace { correlation_id: state.correlation.as_deref(), ..Trace::default() }
+    }
+
+    fn phase(state: &State) -> &'static str {
+        if state.closed { "closed" } else { "open" }
+    }
+
+    fn view(entity: &EntityId, state: &State, version: u64) -> String {
+        let open = state.effects.len();
+        format!(r#"{{"tally_id":"{}","version":{version},"sum":{},"open":{open}}}"#, entity.key, state.sum)
+    }
+
+    fn is_final(state: &State) -> bool {
+        state.closed && state.effects.is_empty()
+    }
+
+    fn kind() -> Token {
+        Token::new("tally").expect("a word is a token")
+    }
+}

@@ -1,0 +1,142 @@
+//! Messages and errors, from the port's form to that of the client library and back.
+
+use std::str::FromStr;
+
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
+use domain::envelope::Headers;
+use serde::Deserialize;
+
+use crate::ports::{Request, StoreOutcome, Stored};
+
+/// None = a name or a value that no header can carry (a line break, say).
+pub(super) fn header_map(headers: &Headers) -> Option<HeaderMap> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers.iter() {
+        map.append(HeaderName::from_str(name).ok()?, HeaderValue::from_str(value).ok()?);
+    }
+    Some(map)
+}
+
+// The library keeps headers in no order of their own, so they are sorted: the same message reads the same every time.
+fn headers(map: Option<&HeaderMap>) -> Headers {
+    let mut pairs: Vec<(String, String)> = map
+        .into_iter()
+        .flat_map(HeaderMap::iter)
+        .flat_map(|(name, values)| values.iter().map(|value| (name.to_string(), value.to_string())))
+        .collect();
+    pairs.sort_by(|one, other| one.0.cmp(&other.0));
+    pairs.into_iter().collect()
+}
+
+pub(super) fn raw(message: StreamMessage) -> Stored {
+    Stored {
+        subject: message.subject.to_string(),
+        headers: headers(Some(&message.headers)),
+        body: message.payload,
+        sequence: message.sequence,
+        timestamp_ns: nanoseconds(message.time.unix_timestamp_nanos()),
+    }
+}
+
+/// A delivered message with its sequence in the consumer; none = it was not delivered by a consumer.
+pub(super) fn delivered(message: async_nats::jetstream::Message) -> Option<(u64, Stored)> {
+    let info = message.info().ok()?;
+    let (consumer_sequence, sequence) = (info.consumer_sequence, info.stream_sequence);
+    let timestamp_ns = nanoseconds(info.published.unix_timestamp_nanos());
+    let (message, _) = message.split();
+    let stored = Stored {
+        subject: message.subject.to_string(),
+        headers: headers(message.headers.as_ref()),
+        body: message.payload,
+        sequence,
+        timestamp_ns,
+    };
+    Some((consumer_sequence, stored))
+}
+
+pub(super) fn request(message: Message) -> Request {
+    Request {
+        subject: message.subject.to_string(),
+        reply_to: message.reply.map(|reply| reply.to_string()),
+        headers: headers(message.headers.as_ref()),
+        body: message.payload,
+    }
+}
+
+fn nanoseconds(exact: i128) -> i64 {
+    i64::try_from(exact).unwrap_or(i64::MAX)
+}
+
+/// What a stream answers to a publish.
+#[derive(Debug, Deserialize)]
+struct Ack {
+    seq: Option<u64>,
+    error: Option<AckError>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AckError {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+/// Reads the answer of a stream to a publish.
+pub(super) fn outcome(answer: &[u8]) -> StoreOutcome {
+    match serde_json::from_slice(answer) {
+        Ok(Ack { error: Some(error), .. }) => refusal(&error),
+        Ok(Ack { seq: Some(sequence), error: None }) => StoreOutcome::Stored(sequence),
+        Ok(_) | Err(_) => StoreOutcome::Unknown("the answer is no acknowledgement".to_owned()),
+    }
+}
+
+fn refusal(error: &AckError) -> StoreOutcome {
+    let text = || format!("{} ({})", error.description, error.err_code);
+    match error.err_code {
+        // Wrong last sequence (10071; 10164 while another is in process), wrong last message id (10070), the same id in
+        // process (10158) or stored before (10201): somebody was here first, perhaps an earlier attempt of our own.
+        10_070 | 10_071 | 10_158 | 10_164 | 10_201 => StoreOutcome::Conflict,
+        // The store refused, and says by words that it was the bound of the stream or of the server.
+        10_077 if error.description.contains("maximum") => StoreOutcome::Full,
+        10_023 | 10_047 => StoreOutcome::Full,
+        // Larger than the stream takes; sealed; a header that the stream does not know.
+        10_054 | 10_109 | 10_166 | 10_060 => StoreOutcome::Refused(text()),
+        _ => StoreOutcome::Unknown(text()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::envelope::Headers;
+
+    use super::{header_map, headers, outcome};
+    use crate::ports::StoreOutcome;
+
+    #[test]
+    fn each_refusal_of_a_stream_has_its_outcome() {
+        let error = |code: u64, text: &str| {
+            let json = format!(
+                r#"{{"error":{{"code":503,"err_code":{code},"description":"{text}"}},"stream":"S","seq":0}}"#
+            );
+            outcome(json.as_bytes())
+        };
+        assert_eq!(outcome(br#"{"stream":"S","seq":7}"#), StoreOutcome::Stored(7));
+        for code in [10_070, 10_071, 10_158, 10_164, 10_201] {
+            assert_eq!(error(code, "wrong last sequence: 3"), StoreOutcome::Conflict, "{code}");
+        }
+        assert_eq!(error(10_077, "maximum messages exceeded"), StoreOutcome::Full);
+        assert_eq!(error(10_047, "insufficient storage resources available"), StoreOutcome::Full);
+        assert!(matches!(error(10_077, "disk on fire"), StoreOutcome::Unknown(_)));
+        assert!(matches!(error(10_054, "message size exceeds maximum allowed"), StoreOutcome::Refused(_)));
+        assert!(matches!(outcome(b"hello"), StoreOutcome::Unknown(_)));
+    }
+
+    #[test]
+    fn headers_survive_the_way_there_and_back_and_line_breaks_do_not_get_in() {
+        let sent = Headers::new().with("Key", "o-1").with("ce-id", "m1");
+        assert_eq!(headers(header_map(&sent).as_ref()), sent);
+        assert!(header_map(&Headers::new().with("Key", "o-1\r\nKey: o-2")).is_none());
+    }
+}

@@ -1,0 +1,163 @@
+//! Guarantees 1 to 4: sequences, transforms, bounds, expectations.
+
+use bus::append::{Appended, append_until_definite};
+use bus::layout::StreamId;
+use bus::ports::{Expect, SharedBus, StoreOutcome};
+use domain::decider::Participant;
+use domain::envelope::{Headers, Plane};
+use domain::ids::Key;
+use futures_util::future::join_all;
+
+use super::{MOST_INTAKE, MOST_NOTICES, all, bodies, layout, message, stored, work};
+
+pub(crate) async fn sequences_and_timestamps_grow(bus: SharedBus) {
+    for number in 1..=20 {
+        assert_eq!(stored(&*bus, work("o-1", "x")).await, number);
+    }
+    let messages = all(&bus, &layout().name(StreamId::Work)).await;
+    assert_eq!(messages.len(), 20);
+    for pair in messages.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence + 1);
+        assert!(pair[1].timestamp_ns > pair[0].timestamp_ns);
+    }
+}
+
+pub(crate) async fn the_partition_is_fnv_1a_of_the_key(bus: SharedBus) {
+    let layout = layout();
+    for number in 0..50 {
+        let key = Key::new(&format!("o-{number}~Ab")).unwrap();
+        let sequence = stored(&*bus, work(key.as_str(), "x")).await;
+        let found = bus.get(&layout.name(StreamId::Work), sequence).await.unwrap().unwrap();
+        let subject = layout.parse_inbound(&found.subject).unwrap();
+        assert_eq!((subject.partition, subject.plane), (key.partition(4), Plane::Fact), "{}", found.subject);
+        assert_eq!((subject.tenant, subject.domain, subject.name), ("main", "shipment", "departed"));
+    }
+}
+
+pub(crate) async fn a_full_stream_refuses_and_loses_nothing(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Intake));
+    let submit = |number: u64| {
+        let key = format!("o-{number}");
+        message(layout.inbound(Plane::Intake, "main", "order", "submit", &key), &key)
+    };
+    for number in 1..=MOST_INTAKE {
+        stored(&*bus, submit(number)).await;
+    }
+    assert_eq!(bus.store(submit(6), Expect::Anything).await, StoreOutcome::Full);
+    let bounds = bus.bounds(&stream).await.unwrap();
+    assert_eq!((bounds.messages, bounds.most_messages), (MOST_INTAKE, Some(MOST_INTAKE)));
+    assert_eq!(bodies(&all(&bus, &stream).await), ["o-1", "o-2", "o-3", "o-4", "o-5"]);
+
+    bus.purge_below(&stream, 3).await.unwrap();
+    assert_eq!(stored(&*bus, submit(7)).await, 6);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["o-3", "o-4", "o-5", "o-7"]);
+}
+
+pub(crate) async fn a_stream_that_discards_old_keeps_the_newest(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Notices));
+    for number in 1..=7 {
+        stored(&*bus, message(layout.notice("main", "order", "committed", number % 4), number.to_string()))
+            .await;
+    }
+    assert_eq!(bus.bounds(&stream).await.unwrap().messages, MOST_NOTICES);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["5", "6", "7"]);
+}
+
+pub(crate) async fn an_expectation_on_the_stream_holds_once(bus: SharedBus) {
+    let (stream, subject) = (layout().name(StreamId::Journal(2)), layout().journal(2));
+    let store =
+        |body: &'static str, last| bus.store(message(subject.clone(), body), Expect::LastSequence(last));
+    assert_eq!(store("one", 0).await, StoreOutcome::Stored(1));
+    assert_eq!(store("one", 0).await, StoreOutcome::Conflict);
+    assert_eq!(store("three", 2).await, StoreOutcome::Conflict);
+    assert_eq!(store("two", 1).await, StoreOutcome::Stored(2));
+    bus.purge_below(&stream, 3).await.unwrap();
+    let bounds = bus.bounds(&stream).await.unwrap();
+    assert_eq!((bounds.first, bounds.last, bounds.messages), (3, 2, 0));
+    assert_eq!(store("three", 0).await, StoreOutcome::Conflict);
+    assert_eq!(store("three", 2).await, StoreOutcome::Stored(3));
+}
+
+pub(crate) async fn an_expectation_on_the_subject_is_zero_once_it_is_emptied(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Events));
+    let store = |tenant: &'static str, last| {
+        bus.store(message(layout.page(tenant, 1), tenant), Expect::LastOnSubject(last))
+    };
+    assert_eq!(store("main", 0).await, StoreOutcome::Stored(1));
+    assert_eq!(store("other", 0).await, StoreOutcome::Stored(2));
+    assert_eq!(store("main", 0).await, StoreOutcome::Conflict);
+    assert_eq!(store("main", 1).await, StoreOutcome::Stored(3));
+    let last = bus.last_on_subject(&stream, &layout.page("main", 1)).await.unwrap().unwrap();
+    assert_eq!((last.sequence, &last.body[..]), (3, b"main".as_slice()));
+    assert_eq!(bus.last_on_subject(&stream, &layout.page("main", 3)).await.unwrap(), None);
+    bus.purge_below(&stream, 4).await.unwrap();
+    assert_eq!(store("main", 3).await, StoreOutcome::Conflict);
+    assert_eq!(store("main", 0).await, StoreOutcome::Stored(4));
+}
+
+pub(crate) async fn of_many_with_the_same_expectation_one_is_stored(bus: SharedBus) {
+    let subject = layout().journal(0);
+    let stores = (0..20)
+        .map(|number| bus.store(message(subject.clone(), number.to_string()), Expect::LastSequence(0)));
+    let outcomes = join_all(stores).await;
+    assert_eq!(
+        outcomes.iter().filter(|outcome| **outcome == StoreOutcome::Stored(1)).count(),
+        1,
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        outcomes.iter().filter(|outcome| **outcome == StoreOutcome::Conflict).count(),
+        19,
+        "{outcomes:?}"
+    );
+}
+
+pub(crate) async fn what_no_stream_takes_is_refused(bus: SharedBus) {
+    let too_short =
+        bus.store(message("retail.v1.intake.main.order.submit".to_owned(), "x"), Expect::Anything).await;
+    assert!(matches!(too_short, StoreOutcome::Refused(_)), "{too_short:?}");
+    let too_large = bus.store(work("o-1", vec![b'x'; 1024 * 1024]), Expect::Anything).await;
+    assert!(matches!(too_large, StoreOutcome::Refused(_)), "{too_large:?}");
+    assert_eq!(bus.bounds(&layout().name(StreamId::Work)).await.unwrap().messages, 0);
+}
+
+pub(crate) async fn headers_and_bytes_come_back_as_they_went(bus: SharedBus) {
+    let mut command = message(layout().command("main", "payment", "authorize", 3), [0_u8, 255, b'\n', 7]);
+    command.headers = Headers::new().with("Effect-Id", "main:o-1:authorize:1").with("ce-id", "ä-1");
+    let sequence = stored(&*bus, command.clone()).await;
+    let stream = layout().name(StreamId::Commands(Participant::Payment));
+    let found = bus.get(&stream, sequence).await.unwrap().unwrap();
+    assert_eq!((found.subject, found.headers, found.body), (command.subject, command.headers, command.body));
+    assert_eq!(bus.get(&stream, sequence + 1).await.unwrap(), None);
+}
+
+pub(crate) async fn a_snapshot_replaces_the_one_before(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Snapshots));
+    let subject = |key: &str| layout.snapshot(1, format!("main.order.{key}"));
+    for (key, body) in [("o-1", "a"), ("o-2", "b"), ("o-1", "c")] {
+        stored(&*bus, message(subject(key), body)).await;
+    }
+    assert_eq!(bodies(&all(&bus, &stream).await), ["b", "c"]);
+    let last = bus.last_on_subject(&stream, &subject("o-1")).await.unwrap().unwrap();
+    assert_eq!((last.sequence, &last.body[..]), (3, b"c".as_slice()));
+}
+
+pub(crate) async fn the_audit_cannot_be_purged(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Audit));
+    stored(&*bus, message(layout.audit("main", "order", "release", 1), "by whom")).await;
+    assert!(bus.purge_below(&stream, 2).await.is_err());
+    assert_eq!(bodies(&all(&bus, &stream).await), ["by whom"]);
+}
+
+pub(crate) async fn an_append_is_stored_or_fenced(bus: SharedBus) {
+    let (stream, subject) = (layout().name(StreamId::Journal(1)), layout().journal(1));
+    let append = |body: &'static str, last| {
+        append_until_definite(&*bus, &stream, message(subject.clone(), body), last)
+    };
+    assert_eq!(append("one", 0).await, Appended::Stored(1));
+    assert_eq!(append("two", 1).await, Appended::Stored(2));
+    // The same record again, as after a lost answer, and another owner's.
+    assert_eq!(append("two", 1).await, Appended::Stored(2));
+    assert_eq!(append("zwei", 1).await, Appended::Fenced);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["one", "two"]);
+}
