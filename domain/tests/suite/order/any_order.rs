@@ -129,7 +129,7 @@ fn shuffled(world: &World, choices: &[u16]) -> End {
         let message = waiting.remove(drawn % waiting.len());
         desk.deliver(&message).unwrap();
         done.push(message);
-        if drawn % 3 == 0 {
+        if drawn.is_multiple_of(3) {
             let again = done[drawn % done.len()].clone();
             desk.deliver(&again).unwrap();
         }

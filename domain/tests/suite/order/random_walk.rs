@@ -92,7 +92,7 @@ fn step(desk: &mut Desk, given: &mut Vec<Given>, (what, which, size): (u8, u16, 
             let line = u32::from(which) % u32::try_from(lines).unwrap() + 1;
             let _ = desk.cancel(&[(line, u32::from(size) % 3 + 1)]); // a refusal is an answer, too
         }
-        (15, _) if size % 7 == 0 => {
+        (15, _) if size.is_multiple_of(7) => {
             let _ = desk.cancel(&[]); // a refusal is an answer, too
         }
         (16, _) => desk.pass_ms(i64::from(size) % 5_000),
@@ -137,7 +137,7 @@ fn depart_without_node(desk: &mut Desk, which: u16, size: u16, parcel: usize) {
 
 /// Mostly yes; allocation sometimes gives less, on two nodes, or refuses a line.
 fn answer(command: &Command, size: u16) -> (&'static str, Value) {
-    let (kind, mut body) = yes(command, if size % 2 == 0 { "n-1" } else { "n-2" });
+    let (kind, mut body) = yes(command, if size.is_multiple_of(2) { "n-1" } else { "n-2" });
     if kind == "allocation.allocated" {
         let rows = body["allocations"].as_array_mut().unwrap();
         match size % 11 {
@@ -179,7 +179,7 @@ fn depart(desk: &mut Desk, which: u16, size: u16, parcel: usize) {
     let shipment = format!("o-1-s{}", index + 1);
     let fact = departed_from(&shipment, &format!("p{parcel}"), &[(u32::from(line) + 1, quantity)]);
     desk.fact("shipment.departed", &fact);
-    if size % 3 == 0 {
+    if size.is_multiple_of(3) {
         desk.fact("shipment.departed", &fact);
     }
 }
