@@ -1,8 +1,33 @@
-//! t
+//! The server: command line, configuration, composition, HTTP, telemetry.
+//!
+//! Promise of this crate: it decides nothing about orders. It reads what an operator wants, picks the adapters in one place
+//! ([`composition`]) and shows what the actors say.
+//!
+//! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
+//! each command ([`serve`], [`setup`]), then what is shown ([`api`], [`telemetry`]).
+
 pub mod api;
 pub mod cli;
+pub mod composition;
+pub mod config;
 pub mod exit;
-/// x
-pub fn run(_a: cli::Arguments) -> exit::Exit {
-    exit::Exit::Clean
+pub mod query;
+pub mod serve;
+pub mod setup;
+pub mod telemetry;
+
+use cli::{Arguments, Command};
+use exit::{Exit, Failure};
+
+/// Does what the command line asks, and tells problems on stderr.
+pub fn run(arguments: Arguments) -> Exit {
+    let result = match arguments.command {
+        Command::Demo(_) => Err(Failure::usage("this build has no demo", "build a later revision")),
+        Command::Setup(options) => setup::run(&options),
+        Command::Serve(options) => serve::run(&options),
+    };
+    result.unwrap_or_else(|failure: Failure| {
+        failure.tell();
+        failure.exit
+    })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::decider::Participant;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a record may hold at most, events of other sizes being split over pages. Fixed: readers rely on it.
 pub(crate) const MOST_RECORD_BYTES: usize = 256 * 1024;
@@ -26,10 +26,11 @@ const _: () = assert!(MOST_DECISION_BYTES >= MOST_RECORD_BYTES, "bounded-everyth
 const _: () = assert!(MOST_DECISION_BYTES >= 2 * MOST_BODY_BYTES, "bounded-everything");
 
 /// The limits of a node. All lengths of time are in milliseconds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeConfig {
-    /// Who this start is; no two starts may have the same, or one could take the other's fence for its own.
+    /// Who this start is; no two starts may have the same, or one could take the other's fence for its own. Not configured.
+    #[serde(skip)]
     pub instance: String,
     /// Inputs of a partition on their way from the reader to the ack of their record. More wait in the broker.
     pub in_flight_inputs: usize,
@@ -66,7 +67,7 @@ pub struct NodeConfig {
 }
 
 /// A number for each participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InFlight {
     /// For the loyalty platform.

@@ -8,7 +8,8 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actors::node::Node;
-use loadtest::demo::{Report, RunOptions};
+use loadtest::contract::Naming;
+use loadtest::demo::{Report, RunError, RunOptions};
 
 use crate::cli::DemoOptions;
 use crate::composition;
@@ -45,13 +46,17 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
     end(&node).await;
     let durability = stage.durability.clone();
     stage.strike().await;
-    let Some(report) = outcome else {
+    let Some(outcome) = outcome else {
         return Err(Failure {
             exit: Exit::CheckFailed,
             what: "interrupted before the orders had ended, so nothing was audited".to_owned(),
             remedy: "give fewer --orders".to_owned(),
         });
     };
+    let report = outcome.map_err(|error| {
+        let remedy = "look after the NATS server, then run the demo again";
+        Failure::unavailable(format!("the run broke off: {error}"), remedy)
+    })?;
     let text =
         if options.json { summary::json(&report, &durability) } else { summary::text(&report, &durability) };
     // Whoever closed stdout does not want to read it; the exit code still says how it went.
@@ -59,18 +64,12 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
     Ok(if report.verdict.clean { Exit::Clean } else { Exit::CheckFailed })
 }
 
-async fn play(options: &DemoOptions, stage: &Stage) -> Report {
-    let run = RunOptions {
-        orders: u64::from(options.orders),
-        seed: options.seed.unwrap_or_else(any_seed),
-        ..RunOptions::default()
-    };
-    let display = Display::new(run.orders);
-    let report =
-        loadtest::demo::run(run, stage.bus.clone(), stage.layout.clone(), |progress| display.show(&progress));
-    let report = report.await;
-    display.end();
-    report
+async fn play(options: &DemoOptions, stage: &Stage) -> Result<Report, RunError> {
+    let seed = options.seed.unwrap_or_else(any_seed);
+    let run = RunOptions::new(u64::from(options.orders), seed, "demo");
+    let naming = Naming::new(&stage.layout.root, "main");
+    let display = Display::new();
+    loadtest::demo::run(run, stage.bus.clone(), naming, move |progress| display.show(&progress)).await
 }
 
 /// Finishes what is begun. All orders have ended, so a node that does not is not waited for.

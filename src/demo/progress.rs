@@ -6,64 +6,31 @@ use std::time::{Duration, Instant};
 
 use loadtest::demo::Progress;
 
-/// Between two redraws on a terminal.
-const REDRAW: Duration = Duration::from_millis(200);
-
-/// Between two lines elsewhere.
+/// Between two lines where nothing can be redrawn.
 const LINE: Duration = Duration::from_secs(1);
 
-/// What was shown last, and where.
+/// Where progress is shown, and when it was shown last. Leaves the redrawn line when it goes.
 #[derive(Debug)]
 pub(super) struct Display {
-    orders: u64,
     terminal: bool,
-    begin: Instant,
-    last: Cell<Option<Shown>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Shown {
-    at: Instant,
-    ended: u64,
+    last: Cell<Option<Instant>>,
 }
 
 impl Display {
-    pub(super) fn new(orders: u64) -> Self {
-        Self {
-            orders,
-            terminal: std::io::stderr().is_terminal(),
-            begin: Instant::now(),
-            last: Cell::new(None),
-        }
+    pub(super) fn new() -> Self {
+        Self { terminal: std::io::stderr().is_terminal(), last: Cell::new(None) }
     }
 
-    /// Shows `progress` if enough time has passed since the last time.
+    /// Shows `progress`; elsewhere than on a terminal only if a second has passed since the last time.
     pub(super) fn show(&self, progress: &Progress) {
-        let now = Instant::now();
-        let (since, before) = self.last.get().map_or((self.begin, 0), |shown| (shown.at, shown.ended));
-        if now - since < if self.terminal { REDRAW } else { LINE } {
+        let too_soon = self.last.get().is_some_and(|last| last.elapsed() < LINE);
+        if too_soon && !self.terminal {
             return;
         }
-        let ended = progress.ended();
-        self.last.set(Some(Shown { at: now, ended }));
-        let line = line(progress, self.orders, rate(ended - before, now - since));
-        self.write(&line);
-    }
-
-    /// Leaves the redrawn line.
-    pub(super) fn end(&self) {
-        if self.terminal && self.last.get().is_some() {
-            self.put("\n");
-        }
-    }
-
-    fn write(&self, line: &str) {
-        if self.terminal {
-            // Carriage return, erase to the end of the line.
-            self.put(&format!("\r\x1b[K{line}"));
-        } else {
-            self.put(&format!("{line}\n"));
-        }
+        self.last.set(Some(Instant::now()));
+        let line = line(progress);
+        // On a terminal: carriage return, erase to the end of the line.
+        self.put(&if self.terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
     }
 
     fn put(&self, text: &str) {
@@ -71,4 +38,28 @@ impl Display {
         // Progress that nobody can see is no reason to stop.
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if self.terminal && self.last.get().is_some() {
+            self.put("\n");
+        }
+    }
+}
+
+fn line(progress: &Progress) -> String {
+    let (orders, latency) = (progress.orders, progress.latency);
+    format!(
+        "{:5.1} s  {:6.0} orders/s  {} submitted, {} completed, {} cancelled, {} rejected, {} open  commit p50 {:.1} ms, p99 {:.1} ms",
+        progress.seconds,
+        progress.orders_per_second,
+        orders.submitted,
+        orders.completed,
+        orders.cancelled,
+        orders.rejected,
+        orders.open,
+        latency.p50,
+        latency.p99
+    )
 }

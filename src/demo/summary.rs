@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use loadtest::auditor::Tally;
 use loadtest::demo::Report;
+use loadtest::workload::Latency;
 use serde::Serialize;
 
 /// Violations that are shown in words; all are counted.
@@ -23,15 +24,7 @@ struct Summary<'a> {
 
 #[derive(Serialize)]
 struct Latencies {
-    submit_to_committed: Percentiles,
-}
-
-#[derive(Serialize)]
-struct Percentiles {
-    p50: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
+    submit_to_committed: Latency,
 }
 
 #[derive(Serialize)]
@@ -46,10 +39,10 @@ pub(super) fn json(report: &Report, durability: &str) -> String {
     let verdict = &report.verdict;
     let summary = Summary {
         seed: report.seed,
-        orders: verdict.orders,
-        seconds: rounded(report.seconds),
-        orders_per_second: rounded(report.orders_per_second),
-        latency_ms: Latencies { submit_to_committed: percentiles(report) },
+        orders: report.orders,
+        seconds: report.seconds,
+        orders_per_second: report.orders_per_second,
+        latency_ms: Latencies { submit_to_committed: report.submit_to_committed },
         audit: Audit { clean: verdict.clean, checks: verdict.checks, violations: &verdict.violations },
         durability,
     };
@@ -58,8 +51,8 @@ pub(super) fn json(report: &Report, durability: &str) -> String {
 
 /// A page for people.
 pub(super) fn text(report: &Report, durability: &str) -> String {
-    let (verdict, latency) = (&report.verdict, percentiles(report));
-    let orders = verdict.orders;
+    let (verdict, latency) = (&report.verdict, report.submit_to_committed);
+    let orders = report.orders;
     let mut page = format!(
         "\norders       {} submitted: {} completed, {} cancelled, {} rejected, {} open (seed {})\n\
          rate         {:.0} orders/s in {:.1} s, {:.1} broker messages an order\n\
@@ -73,7 +66,7 @@ pub(super) fn text(report: &Report, durability: &str) -> String {
         report.seed,
         report.orders_per_second,
         report.seconds,
-        report.messages_per_order(),
+        report.messages_per_order,
         latency.p50,
         latency.p99,
         latency.p999,

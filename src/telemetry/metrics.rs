@@ -1,9 +1,10 @@
 //! Names, units and help texts of all metrics. Labels are closed sets, so the number of series is bounded.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use actors::metrics::{BUCKETS, Counter, Gauge, Histogram, Metrics, REASONS};
+use actors::metrics::{Counter, Gauge, Histogram, Metrics, REASONS};
 use bus::layout::Lane;
 use domain::decider::Participant;
 use prometheus_client::collector::Collector;
@@ -106,9 +107,11 @@ impl NodeCollector {
         sheet.counter("replayed_decisions", "Decisions read again by recoveries", &metrics.replayed)?;
         sheet.counter("panics", "Faults caught in the rules; each set one entity aside", &metrics.panics)?;
         sheet.counter("fenced", "Partitions lost to another owner", &metrics.fenced)?;
-        sheet.histogram("batch_size", "Decisions in one record", None, 1.0, &metrics.record_decisions)?;
+        let batch_size = ("batch_size", "Decisions in one record", None);
+        sheet.histogram(batch_size, 1..10, 1.0, &metrics.record_decisions)?;
         let help = "From closing a record to its acknowledgement";
-        sheet.histogram("commit_latency", help, Some(&Unit::Seconds), 1e-6, &metrics.append_us)
+        let commit_latency = ("commit_latency", help, Some(&Unit::Seconds));
+        sheet.histogram(commit_latency, 6..25, 1e-6, &metrics.append_us)
     }
 
     fn encode_outputs(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
@@ -208,27 +211,25 @@ impl Sheet<'_, '_> {
         Ok(())
     }
 
-    /// `scale` turns the recorded unit into the one that is shown.
+    /// Shows the powers of two in `shown`; smaller values count to the first, larger ones to infinity. `scale` turns the
+    /// recorded unit into the one that is shown.
     fn histogram(
         &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
+        (name, help, unit): (&str, &str, Option<&Unit>),
+        shown: Range<usize>,
         scale: f64,
         histogram: &Histogram,
     ) -> fmt::Result {
         let counts = histogram.buckets();
-        let last = BUCKETS - 1;
-        let mut upper = 0.5;
-        let buckets: Vec<(f64, u64)> = counts
-            .iter()
-            .enumerate()
-            .map(|(bucket, count)| {
-                // Bucket n ends just below 2^n, the last one has no end.
-                upper *= 2.0;
-                (if bucket == last { f64::MAX } else { upper * scale }, *count)
-            })
-            .collect();
+        let beyond: u64 = counts[shown.end..].iter().sum();
+        let below: u64 = counts[..shown.start].iter().sum();
+        let mut upper = scale * 2_f64.powi(i32::try_from(shown.start).expect("at most 32 buckets"));
+        let mut buckets = Vec::with_capacity(shown.len() + 1);
+        for (number, count) in counts[shown].iter().enumerate() {
+            buckets.push((upper, if number == 0 { count + below } else { *count }));
+            upper *= 2.0;
+        }
+        buckets.push((f64::INFINITY, beyond));
         #[expect(
             clippy::cast_precision_loss,
             reason = "a sum beyond 2^53 microseconds loses nothing that matters"
@@ -262,7 +263,9 @@ mod tests {
             "doorbuster_orders{phase=\"committed\"} 2",
             "doorbuster_partition_state{partition=\"3\",state=\"recovering\"} 1",
             "doorbuster_batch_size_bucket{le=\"8.0\"} 1",
+            "doorbuster_batch_size_bucket{le=\"+Inf\"} 1",
             "doorbuster_commit_latency_seconds_sum 0.0015",
+            "doorbuster_commit_latency_seconds_bucket{le=\"0.002048\"} 1",
             "doorbuster_in_flight{participant=\"erp\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

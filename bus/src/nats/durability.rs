@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::connect::Version;
 
-/// How often the server writes to disk. Clients cannot ask for it, so the operator says it (`durability.sync`).
+/// How often the server writes to disk. Clients cannot ask for it, so the operator says it (`nats.sync`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sync {
     /// `sync_interval: always`: before the ack.
@@ -51,7 +51,7 @@ impl fmt::Display for DurabilityProfile {
             }
             (true, Sync::Unknown) => {
                 "survives killed processes and one server; whether it survives power loss of all is unknown \
-                 (sync_interval cannot be asked for; say it with durability.sync)"
+                 (sync_interval cannot be asked for; say it with nats.sync)"
             }
             (false, Sync::Always) => "survives killed processes and power loss, but not the loss of the disk",
             (false, Sync::Interval) => {
@@ -59,7 +59,7 @@ impl fmt::Display for DurabilityProfile {
             }
             (false, Sync::Unknown) => {
                 "survives killed processes, not the loss of the disk; whether it survives power loss is unknown \
-                 (sync_interval cannot be asked for; say it with durability.sync)"
+                 (sync_interval cannot be asked for; say it with nats.sync)"
             }
         })
     }

@@ -122,6 +122,17 @@ impl Setup {
         Ok(partitions.map(|partitions| Layout::new(root, partitions, replicas)))
     }
 
+    /// Removes every stream of the layout with all that is in it. What is not there is no error.
+    pub async fn remove(&self, layout: &Layout) -> Result<(), SetupError> {
+        for spec in layout.streams() {
+            if self.find(&spec.name).await?.is_some() {
+                let deleted = self.context.delete_stream(&spec.name).await;
+                deleted.map_err(|error| unavailable("remove stream", &spec.name, &error))?;
+            }
+        }
+        Ok(())
+    }
+
     async fn find(&self, name: &str) -> Result<Option<Config>, SetupError> {
         match self.context.get_stream(name).await {
             Ok(stream) => Ok(Some(stream.cached_info().config.clone())),

@@ -16,7 +16,9 @@ use bytes::Bytes;
 use domain::envelope::Headers;
 use domain::order::{Order, Policies};
 use domain::time::Timestamp;
+use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunOptions};
+use loadtest::simulators::{Profile, Profiles};
 use tokio::time::Instant;
 
 /// 2026-11-27T08:00:00Z, the hour of the promotion.
@@ -66,7 +68,7 @@ pub(super) struct Played {
 }
 
 /// Runs `orders` orders through `lives`; the last one must live to the end.
-pub(super) fn play(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
+pub(super) fn play(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing")
@@ -79,7 +81,7 @@ pub(super) fn play(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
     })
 }
 
-async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
+async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
     let begin = Instant::now();
     let layout = Layout::new("retail", 2, 1);
     let clock = Arc::new(RuntimeClock::starting_at(BEGIN));
@@ -88,10 +90,9 @@ async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
     let broker: SharedBus = Arc::new(MemoryBus::new(&layout, Arc::new(broker_clock)));
 
     let shops = broker.clone();
-    let options = RunOptions { orders: u64::from(orders), seed, ..RunOptions::default() };
-    let load_layout = layout.clone();
-    let mut load =
-        actix::spawn(async move { loadtest::demo::run(options, shops, load_layout, |_| ()).await });
+    let profiles = Profiles::all(Profile::NOISY);
+    let options = RunOptions { profiles, in_flight: 50, ..RunOptions::new(orders, seed, "sim") };
+    let mut load = actix::spawn(loadtest::demo::run(options, shops, Naming::default(), |_| ()));
     send_nonsense(&broker).await;
 
     let mut crashes = 0;
@@ -121,7 +122,7 @@ async fn run(seed: u64, orders: u32, lives: Vec<Life>) -> Played {
                 assert_eq!(number, last, "DOORBUSTER_SEED={seed}: all orders ended before life {number} did");
                 node.drain().await;
                 return Played {
-                    report: report.expect("the load does not panic"),
+                    report: report.expect("the load does not panic").expect("the memory bus is always there"),
                     journal_hash: journal_hash(&broker, &layout).await,
                     crashes,
                     faults: faulty.faults(),
