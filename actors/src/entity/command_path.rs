@@ -75,15 +75,18 @@ pub(super) fn deliver<D: Decider>(
         set_aside(actor, envelope, DeadReason::Expired, text, addressee, consumed);
         return;
     }
-    let judged = judge(actor, Cause::Message(envelope.clone()), Some(&message), Some(seen));
-    conclude(actor, judged, &envelope, addressee, consumed);
+    let cause = Cause::Message(envelope);
+    let judged = judge(actor, &cause, Some(&message), Some(seen));
+    if let Cause::Message(envelope) = cause {
+        conclude(actor, judged, envelope, addressee, consumed);
+    }
 }
 
 /// The receipt, and everything that the judgement of a message leads to.
 fn conclude<D: Decider>(
     actor: &mut EntityActor<D>,
     judged: Judged<D>,
-    envelope: &Envelope,
+    envelope: Envelope,
     addressee: Option<Addressee>,
     consumed: Consumed,
 ) {
@@ -97,7 +100,7 @@ fn conclude<D: Decider>(
         Judged::Unchanged(decision) => {
             let mut queued = Queued { consumed: Some(consumed), credits: 1, ..Queued::default() };
             let outcome = D::outcome(&decision.state);
-            answer(actor, &mut queued, envelope, addressee, &decision.answer, outcome.as_ref(), version);
+            answer(actor, &mut queued, &envelope, addressee, &decision.answer, outcome.as_ref(), version);
             partition.queue.push(queued);
         }
         Judged::Happened(prepared) => {
@@ -107,7 +110,7 @@ fn conclude<D: Decider>(
             answer(
                 actor,
                 &mut queued,
-                envelope,
+                &envelope,
                 addressee,
                 &settled.answer,
                 settled.outcome.as_ref(),
@@ -115,7 +118,7 @@ fn conclude<D: Decider>(
             );
             partition.queue.push(queued);
         }
-        Judged::Fault(fault) => quarantine(actor, &fault, Some(envelope.clone()), addressee, Some(consumed)),
+        Judged::Fault(fault) => quarantine(actor, &fault, Some(envelope), addressee, Some(consumed)),
     }
 }
 
@@ -159,7 +162,7 @@ pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
         partition.nothing_to_record(None, None);
         return;
     }
-    match judge(actor, Cause::Timer, None, None) {
+    match judge(actor, &Cause::Timer, None, None) {
         Judged::Happened(prepared) => {
             let (queued, _) = apply(actor, *prepared);
             partition.queue.push(queued);
@@ -183,7 +186,7 @@ pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Parti
         return;
     }
     let open = partition.env.gates.free(participant) > 0;
-    match judge(actor, Cause::Release(effect.to_string()), None, None) {
+    match judge(actor, &Cause::Release(effect.to_string()), None, None) {
         Judged::Happened(prepared) => {
             let (queued, _) = apply(actor, *prepared);
             partition.queue.push(queued);
@@ -201,7 +204,7 @@ pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Parti
 /// Runs the rules. Whatever breaks in them, nothing has changed yet.
 fn judge<D: Decider>(
     actor: &EntityActor<D>,
-    cause: Cause,
+    cause: &Cause,
     message: Option<&D::Message>,
     seen: Option<(u64, u32)>,
 ) -> Judged<D> {
@@ -215,7 +218,7 @@ fn judge<D: Decider>(
         gates: env.gates.snapshot(),
     };
     let judged = catch_unwind(AssertUnwindSafe(|| {
-        let input = match (&cause, message) {
+        let input = match (cause, message) {
             (Cause::Message(envelope), Some(message)) => Input::Message(envelope, message),
             (Cause::Release(effect), _) => Input::Release(effect),
             (Cause::Timer | Cause::Message(_), _) => Input::Timer,

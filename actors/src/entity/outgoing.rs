@@ -45,7 +45,7 @@ pub(super) fn prepare<D: Decider>(
     id: &EntityId,
     entity: &Entity<D>,
     now: Timestamp,
-    cause: Cause,
+    cause: &Cause,
     seen: Option<(u64, u32)>,
     decision: Decision<D>,
 ) -> Result<Prepared<D>, String> {

@@ -132,7 +132,7 @@ pub enum Cause {
 
 /// A decision: one version of one entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Decided<E> {
+pub struct Decided<E, C = Cause> {
     /// Who decided.
     pub entity: EntityId,
     /// The version after it: dense, from 1.
@@ -140,7 +140,7 @@ pub struct Decided<E> {
     /// The time that the decision was given.
     pub now: Timestamp,
     /// Why.
-    pub cause: Cause,
+    pub cause: C,
     /// Identity and content of the message, as the entity remembers them; none for timers and releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<(u64, u32)>,
@@ -203,12 +203,12 @@ pub struct Quarantined {
     pub envelope: Option<Envelope>,
 }
 
-/// One thing that a record says.
+/// One thing that a record says. `C` is the cause of a decision, owned when it is read, lent when it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Entry<E> {
+pub enum Entry<E, C = Cause> {
     /// An entity decided.
-    Decision(Decided<E>),
+    Decision(Decided<E, C>),
     /// A message could not be taken.
     DeadLetter(DeadLetter),
     /// An item of a batch went to its own partition.
