@@ -169,7 +169,7 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// The message with this sequence, from the leader; none = it is not there (purged, or not yet stored).
     async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, Unavailable>;
 
-    /// The last message on this subject, from the leader.
+    /// The last message on this subject (wildcards allowed), from the leader.
     async fn last_on_subject(&self, stream: &str, subject: &str) -> Result<Option<Stored>, Unavailable>;
 
     /// First and last sequence of a stream and its size; an empty stream has first = last + 1.

@@ -1,5 +1,7 @@
 //! Seeded chance: every decision is a pure function of a seed and of names, so a run can be repeated.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 /// A stream of numbers that depends only on what it was made of (splitmix64).
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
@@ -38,13 +40,13 @@ impl Dice {
 
     /// The same for small numbers, such as quantities.
     pub fn small(&mut self, least: u32, most: u32) -> u32 {
-        u32::try_from(self.between(u64::from(least), u64::from(most))).expect("it is at most a u32")
+        u32::try_from(self.between(u64::from(least), u64::from(most))).unwrap_or(most)
     }
 
     /// The same for amounts in minor units, which are never negative here.
     pub fn amount(&mut self, least: i64, most: i64) -> i64 {
         let span = u64::try_from(most.saturating_sub(least)).unwrap_or(0);
-        least + i64::try_from(self.below(span + 1)).expect("it is at most the span of two amounts")
+        least + i64::try_from(self.below(span + 1)).unwrap_or(0)
     }
 
     /// Does something happen that happens so often?
@@ -54,7 +56,7 @@ impl Dice {
 
     /// One of several; the slice is not empty.
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
-        let place = usize::try_from(self.below(choices.len() as u64)).expect("it is below a usize");
+        let place = usize::try_from(self.below(choices.len() as u64)).unwrap_or(0);
         &choices[place]
     }
 }
@@ -63,6 +65,13 @@ const fn mixed(mut state: u64) -> u64 {
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     state ^ (state >> 31)
+}
+
+/// A hash that is the same in every run.
+pub(crate) fn digest<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -6,5 +6,7 @@
 pub mod auditor;
 pub mod chance;
 pub mod contract;
+pub mod demo;
 pub mod ledger;
+pub mod simulators;
 pub mod workload;

@@ -96,6 +96,7 @@ pub(crate) async fn append<D: Decider>(
         epoch: end.epoch,
         batch: end.batch + 1,
         positions,
+        ahead: partition.ahead(),
         outputs_through: partition.published.through.get(),
     };
     let Encoded { bytes, hash } = encode(&head, entries, count);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bus::layout::{Lane, Layout};
-use bus::ports::{Outgoing, Position, SharedBus};
+use bus::ports::{Outgoing, SharedBus};
 use domain::decider::Decider;
 use domain::time::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -17,6 +17,7 @@ use super::lanes::LaneState;
 use super::publisher::Published;
 use super::receipts::Receipts;
 use super::timers::Timers;
+use super::tracker::Tracker;
 use super::wait_lists::WaitLists;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
@@ -24,6 +25,7 @@ use crate::entity::HashKey;
 use crate::metrics::Metrics;
 use crate::node::Board;
 use crate::participant::{Gates, Senders};
+use crate::record::{Ahead, Positions};
 
 /// What all partitions of a node share.
 #[derive(Debug, Clone)]
@@ -197,19 +199,28 @@ impl<D: Decider> Partition<D> {
     }
 
     /// Where the lanes stand, for the record that is being closed.
-    pub(crate) fn positions(&self) -> crate::record::Positions {
-        let mut positions = crate::record::Positions::default();
+    pub(crate) fn positions(&self) -> Positions {
+        let mut positions = Positions::default();
         for lane in Lane::ALL {
             *positions.of_mut(lane) = self.lane(lane).tracker.borrow().position();
         }
         positions
     }
 
-    /// Sets where the lanes begin.
-    pub(crate) fn start_lanes_at(&self, positions: crate::record::Positions) {
+    /// What the lanes have settled behind their positions.
+    pub(crate) fn ahead(&self) -> Ahead {
+        let mut ahead = Ahead::default();
         for lane in Lane::ALL {
-            let position: Position = positions.of(lane);
-            *self.lane(lane).tracker.borrow_mut() = super::tracker::Tracker::starting_at(position);
+            *ahead.of_mut(lane) = self.lane(lane).tracker.borrow().ahead();
+        }
+        ahead
+    }
+
+    /// Sets where the lanes begin.
+    pub(crate) fn start_lanes_at(&self, positions: Positions, mut ahead: Ahead) {
+        for lane in Lane::ALL {
+            let tracker = Tracker::starting_at(positions.of(lane), ahead.of_mut(lane));
+            *self.lane(lane).tracker.borrow_mut() = tracker;
         }
     }
 }

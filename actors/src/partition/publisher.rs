@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bus::layout::StreamId;
-use bus::ports::{Expect, Outgoing, StoreOutcome};
+use bus::ports::{Expect, Outgoing, StoreOutcome, Stored};
 use domain::decider::Decider;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
@@ -40,7 +40,24 @@ pub(crate) struct OutputJob {
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     pub(crate) through: Cell<u64>,
-    last: RefCell<HashMap<String, u64>>,
+    last: RefCell<HashMap<String, Last>>,
+}
+
+/// What stands last on a subject.
+#[derive(Debug, Clone, Copy, Default)]
+struct Last {
+    /// Its sequence, 0 for nothing.
+    sequence: u64,
+    marker: Option<Marker>,
+}
+
+impl Last {
+    fn of(stored: Option<&Stored>) -> Self {
+        stored.map_or_else(Self::default, |stored| Self {
+            sequence: stored.sequence,
+            marker: Marker::of(stored),
+        })
+    }
 }
 
 /// Publishes until the committer is done.
@@ -85,54 +102,54 @@ async fn store_once<D: Decider>(partition: &Partition<D>, output: Ordered) {
     let (env, known) = (&partition.env, &partition.published.last);
     let Ordered { stream, marker, message } = output;
     let stream = env.layout.name(stream);
-    let mut attempt = 0;
-    loop {
+    for attempt in 0.. {
         let remembered = known.borrow().get(&message.subject).copied();
         let last = match remembered {
-            Some(last) => last,
-            None => match env.bus.last_on_subject(&stream, &message.subject).await {
-                Ok(Some(stored)) => {
-                    remember(known, &message.subject, stored.sequence);
-                    if Marker::of(&stored).is_some_and(|found| found >= marker) {
-                        return; // it is out already
-                    }
-                    stored.sequence
-                }
-                Ok(None) => 0,
-                Err(error) => {
-                    tracing::warn!(partition = partition.number, %error, "an output waits for the broker");
-                    tokio::time::sleep(env.config.retry_pause(attempt)).await;
-                    attempt += 1;
-                    continue;
-                }
-            },
+            Some(last) => Ok(last),
+            None => env
+                .bus
+                .last_on_subject(&stream, &message.subject)
+                .await
+                .map(|stored| Last::of(stored.as_ref())),
         };
-        match env.bus.store(message.clone(), Expect::LastOnSubject(last)).await {
-            StoreOutcome::Stored(sequence) => {
-                remember(known, &message.subject, sequence);
-                return;
+        match last {
+            Ok(last) if last.marker.is_some_and(|found| found >= marker) => {
+                remember(known, &message.subject, last);
+                return; // it is out already
             }
-            outcome => {
-                // Whether this or an earlier attempt is there, the subject itself tells.
-                known.borrow_mut().remove(&message.subject);
-                if outcome != StoreOutcome::Conflict {
-                    tracing::warn!(partition = partition.number, ?outcome, "an output is not stored yet");
+            Ok(last) => {
+                match env.bus.store(message.clone(), Expect::LastOnSubject(last.sequence)).await {
+                    StoreOutcome::Stored(sequence) => {
+                        remember(known, &message.subject, Last { sequence, marker: Some(marker) });
+                        return;
+                    }
+                    // Whether this or an earlier attempt is there, the subject itself tells.
+                    outcome => {
+                        known.borrow_mut().remove(&message.subject);
+                        tracing::debug!(
+                            partition = partition.number,
+                            ?outcome,
+                            "an output is not stored yet"
+                        );
+                    }
                 }
-                tokio::time::sleep(env.config.retry_pause(attempt)).await;
-                attempt += 1;
+            }
+            Err(error) => {
+                tracing::warn!(partition = partition.number, %error, "an output waits for the broker");
             }
         }
+        tokio::time::sleep(env.config.retry_pause(attempt)).await;
     }
 }
 
-fn remember(known: &RefCell<HashMap<String, u64>>, subject: &str, sequence: u64) {
+fn remember(known: &RefCell<HashMap<String, Last>>, subject: &str, last: Last) {
     let mut known = known.borrow_mut();
-    if let Some(last) = known.get_mut(subject) {
-        *last = sequence;
+    if let Some(known) = known.get_mut(subject) {
+        *known = last;
         return;
     }
     if known.len() >= MOST_KNOWN_SUBJECTS {
         known.clear();
     }
-    known.insert(subject.to_owned(), sequence);
+    known.insert(subject.to_owned(), last);
 }

@@ -70,6 +70,9 @@ impl<D: Decider> Partition<D> {
 
     fn take(self: &Rc<Self>, lane: Lane, stored: Stored) {
         let position = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
+        if self.lane(lane).tracker.borrow_mut().pass_over(position) {
+            return;
+        }
         let items = inbound::screen::<D>(&self.env.layout, self.number, &self.lane(lane).stream, stored);
         let count = u16::try_from(items.len().max(1)).expect("a batch has few items");
         let ordinal = self.lane(lane).tracker.borrow_mut().take(position, count);

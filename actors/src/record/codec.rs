@@ -141,7 +141,7 @@ fn hash_of(digest: &[u8]) -> RecordHash {
 #[cfg(test)]
 mod tests {
     use super::{DecodeError, decode, encode, encode_entry, fingerprint};
-    use crate::record::{Entry, Positions, Record, RecordHash, RecordHead};
+    use crate::record::{Ahead, Entry, Positions, Record, RecordHash, RecordHead};
 
     fn head() -> RecordHead {
         RecordHead {
@@ -149,6 +149,7 @@ mod tests {
             epoch: 2,
             batch: 41,
             positions: Positions::default(),
+            ahead: Ahead::default(),
             outputs_through: 40,
         }
     }

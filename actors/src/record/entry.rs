@@ -46,6 +46,40 @@ impl Positions {
     }
 }
 
+/// Inputs behind the positions that have their outcome already: read again after a restart, they are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ahead {
+    /// In the stream of replies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replies: Vec<Position>,
+    /// In the stream of wishes and facts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub work: Vec<Position>,
+    /// In the stream of new work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intake: Vec<Position>,
+    /// In the stream of late completed sales.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bulk: Vec<Position>,
+}
+
+impl Ahead {
+    /// Those of one lane.
+    pub const fn of_mut(&mut self, lane: Lane) -> &mut Vec<Position> {
+        match lane {
+            Lane::Replies => &mut self.replies,
+            Lane::Work => &mut self.work,
+            Lane::Intake => &mut self.intake,
+            Lane::Bulk => &mut self.bulk,
+        }
+    }
+
+    /// True if there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.replies.is_empty() && self.work.is_empty() && self.intake.is_empty() && self.bulk.is_empty()
+    }
+}
+
 /// What stands in a record before its entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordHead {
@@ -57,6 +91,9 @@ pub struct RecordHead {
     pub batch: u64,
     /// How far the inbound streams are consumed once this record is stored.
     pub positions: Positions,
+    /// Which inputs behind the positions have their outcome in this or an earlier record.
+    #[serde(default, skip_serializing_if = "Ahead::is_empty")]
+    pub ahead: Ahead,
     /// The journal sequence up to which all event pages and dead letters are known to be out.
     pub outputs_through: u64,
 }
@@ -72,6 +109,9 @@ pub struct Record<T> {
     pub batch: u64,
     /// See [`RecordHead::positions`].
     pub positions: Positions,
+    /// See [`RecordHead::ahead`].
+    #[serde(default)]
+    pub ahead: Ahead,
     /// See [`RecordHead::outputs_through`].
     pub outputs_through: u64,
     /// What happened, in order.

@@ -5,6 +5,6 @@ mod entry;
 
 pub use codec::{DecodeError, Encoded, RecordHash, decode, encode, encode_entry, fingerprint};
 pub use entry::{
-    Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHead,
+    Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHead,
     ReplayDecided, ReplayEntry, ReplayQuarantined,
 };

@@ -11,11 +11,12 @@ use sha2::{Digest, Sha256};
 use crate::entity::HashKey;
 use crate::node::PartitionStatus;
 use crate::partition::{Environment, Halt, JournalEnd, Partition, append};
-use crate::record::{Entry, Fence, Record, RecordHash, ReplayEntry, decode, encode_entry};
+use crate::record::{Ahead, Entry, Fence, Record, RecordHash, ReplayEntry, decode, encode_entry};
 
 /// What stands in the journal before us.
 struct Found {
     end: JournalEnd,
+    ahead: Ahead,
     outputs_through: u64,
     hash_key: Option<[u8; 16]>,
 }
@@ -48,7 +49,7 @@ pub(super) async fn fence<D: Decider>(
                     HashKey(hash_key),
                     std::sync::Arc::clone(&freed),
                 ));
-                partition.start_lanes_at(found.end.positions);
+                partition.start_lanes_at(found.end.positions, found.ahead);
                 partition.published.through.set(found.outputs_through);
                 let mut end = found.end;
                 end.epoch += 1;
@@ -79,7 +80,12 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
     let stream = env.layout.name(StreamId::Journal(number));
     let bounds: StreamBounds = env.bus.bounds(&stream).await?;
     if bounds.last == 0 {
-        return Ok(Found { end: JournalEnd::default(), outputs_through: 0, hash_key: None });
+        return Ok(Found {
+            end: JournalEnd::default(),
+            ahead: Ahead::default(),
+            outputs_through: 0,
+            hash_key: None,
+        });
     }
     if bounds.messages == 0 {
         return Err(Trouble::Never(format!("{stream}: {} records were there and all are gone", bounds.last)));
@@ -105,7 +111,12 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
         hash,
         positions: last.positions,
     };
-    Ok(Found { end, outputs_through: last.outputs_through, hash_key: Some(fence.hash_key) })
+    Ok(Found {
+        end,
+        ahead: last.ahead,
+        outputs_through: last.outputs_through,
+        hash_key: Some(fence.hash_key),
+    })
 }
 
 async fn record<P, T: serde::de::DeserializeOwned>(

@@ -1,9 +1,16 @@
 //! The command path: judged, recorded, and only then told.
 
-use bus::layout::StreamId;
+use actors::{Placement, SystemClock, start};
+use bus::layout::{Layout, StreamId};
+use bus::memory::MemoryBus;
+use bus::ports::{Bus, Expect, Outgoing};
+use domain::envelope::Headers;
+use std::sync::Arc;
+
 use domain::envelope::Plane;
 use serde_json::json;
 
+use crate::tally::Tally;
 use crate::world::{World, identity, run, until};
 
 #[test]
@@ -62,5 +69,32 @@ fn given_the_same_fact_three_times_when_it_is_taken_then_it_is_applied_once() {
         let (reason, ce_id, _) = world.letters().await.remove(0);
         assert_eq!((reason.as_str(), ce_id.as_str()), ("conflict", "2"));
         assert_eq!(world.view(&node, "t-1").await.unwrap()["sum"], 6);
+    });
+}
+
+#[test]
+fn given_partitions_on_threads_of_their_own_when_work_comes_to_both_then_both_do_it_and_drain() {
+    actix::System::new().block_on(async {
+        let layout = Layout::new("retail", 4, 1);
+        let bus = MemoryBus::real_time(&layout);
+        let shared = Arc::new(bus.clone());
+        let config = actors::NodeConfig::default();
+        let node =
+            start::<Tally>(config, (), shared, layout.clone(), Arc::new(SystemClock), Placement::Arbiters(2));
+        let keys: Vec<String> = (0..40).map(|number| format!("t-{number}")).collect();
+        for key in &keys {
+            let subject = layout.inbound(Plane::Intake, "main", "tally", "open", key);
+            let body = json!({"tally_id": key}).to_string().into();
+            bus.store(Outgoing { subject, headers: Headers::new(), body }, Expect::Anything).await;
+        }
+        for key in &keys {
+            until("it is open", || async {
+                node.read(&crate::world::id(key)).await.is_ok_and(|view| view.is_some())
+            })
+            .await;
+        }
+        node.drain().await;
+        let drained = actors::PartitionStatus::Drained;
+        assert!(node.status().partitions.values().all(|status| *status == drained), "{:?}", node.status());
     });
 }

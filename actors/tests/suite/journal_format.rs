@@ -1,1 +1,138 @@
-//! journal_format
+//! Persisted bytes: every record format that was ever written stays readable. New files are added, old ones never change.
+
+use actors::record::{
+    Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHash,
+    RecordHead, ReplayEntry, decode, encode, encode_entry,
+};
+use bus::ports::Position;
+use domain::envelope::{Envelope, Headers, Plane};
+use domain::ids::{Key, Token};
+use domain::reason::{DeadReason, Violation};
+use domain::time::Timestamp;
+
+use crate::tally::Event;
+use crate::world::id;
+
+fn envelope(name: &str) -> Envelope {
+    let token = |text| Token::new(text).unwrap();
+    Envelope {
+        tenant: token("main"),
+        plane: Plane::Fact,
+        domain: token("tally"),
+        name: token(name),
+        headers: Headers::new().with("ce-id", "e-1").with("ce-source", "/test"),
+        body: r#"{"tally_id":"t-1","amount":5}"#.into(),
+        stream: "RETAIL_WORK".to_owned(),
+        sequence: 41,
+        item: None,
+        stored_at: Timestamp(1_795_766_400_000),
+    }
+}
+
+fn decided(version: u64, cause: Cause, events: Vec<Event>) -> Entry<Event> {
+    let seen = matches!(cause, Cause::Message(_)).then_some((0x0123_4567_89ab_cdef, 0x0bad_cafe));
+    let now = Timestamp(1_795_766_400_123);
+    Entry::Decision(Decided {
+        entity: id("t-1"),
+        version,
+        now,
+        cause,
+        seen,
+        first_sequence: 2,
+        published: 1,
+        events,
+    })
+}
+
+fn entries() -> Vec<Entry<Event>> {
+    let violation = Violation { pointer: "/amount".to_owned(), message: "expected a number".to_owned() };
+    let letter = DeadLetter {
+        envelope: Envelope { item: Some(3), ..envelope("add") },
+        key: Some(Key::new("t-1").unwrap()),
+        reason: DeadReason::Schema,
+        violations: vec![violation],
+    };
+    let handed = HandedOn {
+        stream: "RETAIL_WORK".to_owned(),
+        sequence: 7,
+        item: 2,
+        subject: "retail.v1.x".to_owned(),
+    };
+    let again = Event::SentAgain { effect: "main:tally:t-1:post:1".to_owned(), deadline: Timestamp(2) };
+    vec![
+        Entry::Fence(Fence { hash_key: [9; 16], partitions: 2, instance: "start 1".to_owned() }),
+        decided(2, Cause::Message(envelope("add")), vec![Event::Added { amount: 5 }]),
+        decided(3, Cause::Timer, vec![again.clone()]),
+        decided(4, Cause::Release("main:tally:t-1:post:1".to_owned()), vec![again]),
+        Entry::DeadLetter(letter),
+        Entry::HandedOn(handed),
+        Entry::Position,
+        Entry::Quarantined(Quarantined {
+            entity: id("t-2"),
+            cause: "a fault".to_owned(),
+            envelope: Some(envelope("add")),
+        }),
+    ]
+}
+
+fn head() -> RecordHead {
+    let at = |sequence| Position { sequence, timestamp_ns: 1_795_766_400_000_000_000 };
+    RecordHead {
+        previous: RecordHash([7; 16]),
+        epoch: 2,
+        batch: 41,
+        positions: Positions { replies: at(1), work: at(2), intake: at(3), bulk: at(4) },
+        ahead: Ahead { work: vec![at(6), at(8)], ..Ahead::default() },
+        outputs_through: 40,
+    }
+}
+
+fn encoded(entries: &[Entry<Event>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in entries {
+        encode_entry(&mut bytes, entry);
+    }
+    encode(&head(), &bytes, entries.len()).bytes.to_vec()
+}
+
+fn many() -> Vec<Entry<Event>> {
+    entries().into_iter().cycle().take(64).collect()
+}
+
+fn check(name: &str, expected: &[Entry<Event>]) {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (record, _) = decode::<Record<Entry<Event>>>(&bytes).unwrap();
+    let RecordHead { previous, epoch, batch, positions, ahead, outputs_through } = head();
+    assert_eq!((record.previous, record.epoch, record.batch), (previous, epoch, batch), "{name}");
+    assert_eq!((record.positions, record.ahead), (positions, ahead), "{name}");
+    assert_eq!((record.outputs_through, record.entries.as_slice()), (outputs_through, expected), "{name}");
+    let (lean, _) = decode::<Record<ReplayEntry<Event>>>(&bytes).unwrap();
+    let events = |entry: &ReplayEntry<Event>| match entry {
+        ReplayEntry::Decision(decided) => decided.events.len(),
+        _ => 0,
+    };
+    let lean_events: usize = lean.entries.iter().map(events).sum();
+    assert_eq!(lean_events, expected.len() / 8 * 3, "{name}: replay sees the same events");
+}
+
+#[test]
+fn records_of_format_1_plain_are_read() {
+    check("record.v1.plain.bin", &entries());
+}
+
+#[test]
+fn records_of_format_2_compressed_are_read() {
+    check("record.v1.lz4.bin", &many());
+}
+
+#[test]
+fn records_are_still_written_as_the_golden_files_show() {
+    let golden =
+        |name: &str| std::fs::read(format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    assert!(
+        encoded(&entries()) == golden("record.v1.plain.bin"),
+        "a change of the bytes needs a new golden file"
+    );
+    assert!(encoded(&many()) == golden("record.v1.lz4.bin"), "a change of the bytes needs a new golden file");
+}

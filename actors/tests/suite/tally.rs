@@ -141,7 +141,8 @@ impl Decider for Tally {
                     if *waits { Answer::Later } else { Answer::Accepted },
                 )
             }
-            Input::Message(_, Message::Add(amount)) if state.opened => {
+            // A number that overtakes the opening counts too.
+            Input::Message(_, Message::Add(amount)) => {
                 assert!(*amount != BREAKS_DECIDE, "thirteen is not a number");
                 let (effect, amount) = (format!("{}:post:{}", context.entity, state.made + 1), *amount);
                 let then = if context.gates.open(Participant::Erp) {

@@ -194,7 +194,8 @@ pub(crate) fn id(key: &str) -> EntityId {
 
 /// A key that lives in `partition` of two.
 pub(crate) fn key_in(partition: u16, name: &str) -> String {
-    (0..).map(|n| format!("{name}-{n}")).find(|key| Key::new(key).unwrap().partition(2) == partition).unwrap()
+    let keys = (0..1_000).map(|n| format!("{name}-{n}"));
+    keys.into_iter().find(|key| Key::new(key).unwrap().partition(2) == partition).unwrap()
 }
 
 /// Waits for a condition, for a minute of paused time at the most.

@@ -186,10 +186,23 @@ pub struct Effect {
     pub state: EffectState,
     /// How often it was sent.
     pub attempts: u32,
-    /// When it was decided.
-    pub intended_at: Timestamp,
+    /// Sent again while an earlier send was unanswered: one "not applied" does not speak for all sends.
+    pub in_doubt: bool,
+    /// Since when the participant may remember the key; none while it waits.
+    pub sent_at: Option<Timestamp>,
     /// When it is sent again; none while it waits, or once re-sending has stopped.
     pub deadline: Option<Timestamp>,
+}
+
+impl Effect {
+    /// Can a send of it have been applied, as far as we know?
+    pub fn may_be_applied(&self) -> bool {
+        match self.state {
+            EffectState::Waiting => false,
+            EffectState::Sent => true,
+            EffectState::Retrying => self.in_doubt,
+        }
+    }
 }
 
 /// `{tenant}:{order}:{kind}:{ordinal}`.

@@ -226,8 +226,10 @@ pub enum Event {
         envelope: Box<Envelope>,
         until: Timestamp,
     },
-    /// Nobody came for the parked messages: they are dead letters.
-    ParkedExpired,
+    /// Nobody came for the oldest parked messages, so many: they are dead letters.
+    ParkedExpired {
+        messages: u16,
+    },
     /// The order came to be.
     Submitted(Box<Content>),
     /// It may never commit.
@@ -244,6 +246,7 @@ pub enum Event {
     /// A command goes out: for the first time, or again.
     EffectSent {
         effect: Box<str>,
+        at: Timestamp,
         deadline: Timestamp,
     },
     /// The participant said "not applied, try again".

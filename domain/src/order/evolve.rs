@@ -8,8 +8,8 @@ use super::event::{
     AllocatedUnits, CancelCause, CancelledFrom, DeliveredParcel, Departure, DocumentDue, Event,
 };
 use super::state::{
-    Document, DocumentState, EarlyDelivery, Frozen, LineUnits, Parcel, Phase, Shipment, ShipmentRow, State,
-    TenderLedger,
+    Document, DocumentState, EarlyDelivery, Frozen, LineUnits, Parcel, Parked, Phase, Shipment, ShipmentRow,
+    State, TenderLedger,
 };
 use crate::decider::EffectState;
 use crate::money::Minor;
@@ -20,10 +20,11 @@ use crate::time::Timestamp;
 pub(super) fn evolve(state: &mut State, event: &Event) {
     match event {
         Event::Parked { envelope, until } => {
-            state.parked.push((**envelope).clone());
-            state.parked_until = Some(*until);
+            state.parked.push(Parked { envelope: (**envelope).clone(), until: *until });
         }
-        Event::ParkedExpired => unpark(state),
+        Event::ParkedExpired { messages } => {
+            state.parked.drain(..usize::from(*messages).min(state.parked.len()));
+        }
         Event::Submitted(content) => submitted(state, content),
         Event::Rejected { reason, version } => rejected(state, reason, *version),
         Event::Committed { version } => {
@@ -82,7 +83,7 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
 }
 
 fn submitted(state: &mut State, content: &Content) {
-    unpark(state);
+    state.parked = Vec::new();
     state.phase = Phase::Received;
     state.lines = content
         .lines
@@ -96,11 +97,6 @@ fn submitted(state: &mut State, content: &Content) {
 fn rejected(state: &mut State, reason: &Reason, version: u64) {
     state.phase = Phase::Rejected;
     state.outcome = Some((version, Some(reason.clone())));
-}
-
-fn unpark(state: &mut State) {
-    state.parked = Vec::new();
-    state.parked_until = None;
 }
 
 fn intended(state: &mut State, kind: &Kind, at: Timestamp, deadline: Option<Timestamp>) {
@@ -139,14 +135,20 @@ fn intended(state: &mut State, kind: &Kind, at: Timestamp, deadline: Option<Time
         epoch: 1,
         state: effect_state,
         attempts,
-        intended_at: at,
+        in_doubt: false,
+        sent_at: deadline.map(|_| at),
         deadline,
     });
 }
 
 fn evolve_effect(state: &mut State, event: &Event) {
     match event {
-        Event::EffectSent { effect, deadline } => change(state, effect, |open| {
+        Event::EffectSent { effect, at, deadline } => change(state, effect, |open| {
+            if open.may_be_applied() {
+                open.in_doubt = true;
+            } else {
+                open.sent_at = Some(*at);
+            }
             open.state = EffectState::Sent;
             open.attempts += 1;
             open.deadline = Some(*deadline);
@@ -244,8 +246,13 @@ fn evolve_goods(state: &mut State, event: &Event) {
                 line.ahead -= line.ahead.min(row.quantity);
             }
         }
-        Event::AllocationRefused { effect, .. }
-        | Event::AllocationReleased { effect, .. }
+        Event::AllocationRefused { effect, .. } => {
+            // No allocation comes for what left ahead of this answer; the next one is asked for other units.
+            if let Some(Kind::Allocate { lines }) = settle(state, effect) {
+                each(&lines, |units| state.lines[index(units)].ahead = 0);
+            }
+        }
+        Event::AllocationReleased { effect, .. }
         | Event::ShipmentCancelled { effect, .. }
         | Event::ShipmentCancelRejected { effect, .. } => {
             settle(state, effect);
@@ -257,7 +264,9 @@ fn evolve_goods(state: &mut State, event: &Event) {
         }
         Event::Departed(departure) => departed(state, departure),
         Event::Delivered { shipment_id, parcel_id, parcels } => {
-            state.early_deliveries.retain(|early| !early.is_of(shipment_id, parcel_id.as_deref()));
+            state.early_deliveries.retain_mut(|early| {
+                !early.is_of(shipment_id, parcel_id.as_deref()) || early.still_waits(parcels)
+            });
             for parcel in parcels {
                 delivered(state, parcel);
             }

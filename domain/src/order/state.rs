@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::content::Content;
 use super::effect::{Effect, KINDS, Kind, Units};
-use super::event::{DOCUMENT_KINDS, Departure, DocumentDue, DocumentKind, Exception, HoldType};
+use super::event::{
+    DOCUMENT_KINDS, DeliveredParcel, Departure, DocumentDue, DocumentKind, Exception, HoldType,
+};
 use super::status::Status;
 use crate::envelope::Envelope;
 use crate::money::{Cells, Minor, Points, Span};
@@ -231,6 +233,26 @@ impl EarlyDelivery {
     pub fn is_of(&self, shipment_id: &str, parcel_id: Option<&str>) -> bool {
         *self.shipment_id == *shipment_id && self.parcel_id.as_deref() == parcel_id
     }
+
+    /// Takes off what was delivered now; is there anything left to wait for?
+    pub fn still_waits(&mut self, parcels: &[DeliveredParcel]) -> bool {
+        for delivered in parcels.iter().flat_map(|parcel| &parcel.units) {
+            if let Some(early) = self.lines.iter_mut().find(|early| early.line == delivered.line) {
+                early.quantity -= early.quantity.min(delivered.quantity);
+            }
+        }
+        self.lines.retain(|early| early.quantity > 0);
+        !self.lines.is_empty()
+    }
+}
+
+/// A message that came before its order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parked {
+    /// As it came.
+    pub envelope: Envelope,
+    /// Until when it waits.
+    pub until: Timestamp,
 }
 
 /// How far a document is.
@@ -262,10 +284,8 @@ pub struct Document {
 pub struct State {
     /// Where it stands.
     pub phase: Phase,
-    /// Messages that came before the submit.
-    pub parked: Vec<Envelope>,
-    /// Until when they wait.
-    pub parked_until: Option<Timestamp>,
+    /// Messages that came before the submit, oldest first.
+    pub parked: Vec<Parked>,
     /// What was submitted; none while unborn.
     pub content: Option<Arc<Frozen>>,
     /// Units, by line.

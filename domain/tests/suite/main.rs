@@ -5,6 +5,7 @@
 mod golden;
 mod order;
 mod outgoing;
+mod recorded;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod wire;

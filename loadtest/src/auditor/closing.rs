@@ -25,13 +25,22 @@ impl Case {
         self.points(&mut findings);
         self.units(end, &mut findings);
         self.papers(&mut findings);
-        findings.equal(
-            Check::EventsAgreeWithLedgers,
-            "events (left: the books)",
-            &self.ledger,
-            &self.events.told,
-        );
+        self.telling(&mut findings);
         findings
+    }
+
+    fn telling(&self, findings: &mut Findings) {
+        let check = Check::EventsAgreeWithLedgers;
+        let (books, told) = (&self.ledger, &self.events.told);
+        findings.equal(check, "authorized in events", &books.authorized, &told.authorized);
+        findings.equal(check, "captured in events", &books.captured, &told.captured);
+        findings.equal(check, "voided in events", &books.voided, &told.voided);
+        findings.equal(check, "points reserved in events", &books.points_reserved, &told.points_reserved);
+        findings.equal(check, "points finalized in events", &books.points_finalized, &told.points_finalized);
+        findings.equal(check, "points released in events", &books.points_released, &told.points_released);
+        findings.equal(check, "points earned in events", &books.accrued, &told.accrued);
+        findings.equal(check, "units dispatched in events", &books.departed, &told.departed);
+        findings.equal(check, "number of events", &books.counts, &told.counts);
     }
 
     fn ending(&self, end: End, patient: bool, findings: &mut Findings) {

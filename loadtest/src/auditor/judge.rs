@@ -149,7 +149,9 @@ impl Auditor {
             format!("partition {}: page {} came after page {last}", page.partition, page.journal_sequence)
         });
         self.record.add("-", findings);
-        page.events.iter().filter_map(|event| self.event(event)).collect()
+        let news = page.events.iter().filter_map(|event| self.event(event)).collect();
+        self.forget_oldest();
+        news
     }
 
     fn event(&mut self, event: &PageEvent<'_>) -> Option<News> {
@@ -202,18 +204,18 @@ impl Auditor {
         self.unsettled -= 1;
         case_of(&mut self.cases, order).stage = Stage::Quiet;
         self.quiet.push_back(name);
-        while self.quiet.len() > self.settings.quiet_orders {
-            self.forget_oldest();
-        }
     }
 
+    /// Forgets the oldest clean orders; never within a page, which may still tell of an order that has just ended.
     fn forget_oldest(&mut self) {
-        let Some(order) = self.quiet.pop_front() else { return };
-        if let Some(case) = self.cases.remove(&order) {
-            // Something may have come after it was found clean.
-            self.record.add(&order, case.closing(self.settings.patient));
+        while self.quiet.len() > self.settings.quiet_orders {
+            let Some(order) = self.quiet.pop_front() else { return };
+            if let Some(case) = self.cases.remove(&order) {
+                // Something may have come after it was found clean.
+                self.record.add(&order, case.closing(self.settings.patient));
+            }
+            self.forgotten.push(order);
         }
-        self.forgotten.push(order);
     }
 
     /// The orders that were forgotten since the last call: participants may forget them too.

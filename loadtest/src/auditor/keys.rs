@@ -1,8 +1,7 @@
 //! The discipline of effect keys: one payload a key, one key an effect until it is refused, each key applied once.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use super::check::{Check, Findings};
+use crate::chance::digest;
 use crate::contract::Command;
 
 /// What is known of the keys of one order; hashes stand for the texts, which may be long.
@@ -80,11 +79,4 @@ impl Keys {
             seen.refused = true;
         }
     }
-}
-
-/// A hash that is the same in every run.
-pub(crate) fn digest<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bus::ports::Stored;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Why a message of Doorbuster could not be read.
@@ -146,7 +146,7 @@ pub struct DocumentRow<'a> {
 }
 
 /// Some units of an allocation that are given back.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the field words are the contract's, which explains them")]
 pub struct ReleaseRow<'a> {

@@ -3,7 +3,11 @@
 mod fate;
 mod mix;
 mod plan;
+mod publisher;
+mod stopwatch;
 
 pub use fate::{Ends, Fate, Moment, Wish, sku, token};
 pub use mix::Mix;
 pub use plan::{Plan, Planned, worked_example};
+pub use publisher::{Pace, Publisher};
+pub use stopwatch::{Latency, Stopwatch};

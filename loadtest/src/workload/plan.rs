@@ -99,7 +99,7 @@ fn mixed(order_id: String, dice: &mut Dice) -> Submit {
     let shipping =
         Fee { fee: "shipping".to_owned(), net_minor: dice.amount(1, 999), tax_minor: dice.amount(0, 99) };
     let mut submit = bare(order_id, lines, if has_fee { vec![shipping] } else { Vec::new() });
-    submit.currency = (*dice.pick(&CURRENCIES)).to_owned();
+    (*dice.pick(&CURRENCIES)).clone_into(&mut submit.currency);
     submit.ship_to = Some(ship_to(dice.small(1, 3), dice.small(1, 3), dice));
     let is_member = dice.happens(700);
     submit.customer = Some(customer("m-", dice)).filter(|_| is_member);
@@ -185,12 +185,13 @@ fn ship_to(nodes: u32, parcels: u32, dice: &mut Dice) -> ShipTo {
 
 fn refuse(planned: &mut Planned, dice: &mut Dice) {
     let submit = &mut planned.submit;
-    let mut choices = vec![Fate::WrongTotal, Fate::NothingInStock];
+    let mut choices = vec![Fate::NothingInStock];
     if submit.redemption.is_some() {
         choices.push(Fate::PointsRefused);
     }
     if !submit.tenders.is_empty() {
-        choices.extend([Fate::CardDeclined, Fate::CardShort]);
+        // Without a tender a total that is too high has not even the form of an order.
+        choices.extend([Fate::CardDeclined, Fate::CardShort, Fate::WrongTotal]);
     }
     if submit.lines.len() > 1 {
         choices.push(Fate::LinesOutOfStock);

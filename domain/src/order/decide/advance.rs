@@ -3,9 +3,8 @@
 
 use super::deciding::Deciding;
 use super::{cancel, erp, submit};
-use crate::decider::EffectState;
 use crate::money::{Minor, Points};
-use crate::order::effect::{Kind, Units};
+use crate::order::effect::{Effect, Kind, Units};
 use crate::order::event::{DocumentKind, Event, HoldType};
 use crate::order::policies::{Completion, UnknownAtDeadline};
 use crate::order::state::{LineUnits, Phase, State};
@@ -22,6 +21,7 @@ pub(super) fn advance(order: &mut Deciding<'_>) {
     match order.state.phase {
         Phase::Unborn | Phase::Received | Phase::Reserving => {}
         Phase::Rejected => {
+            // An effect that was in doubt at the rejection may have turned out not to be applied since.
             supersede(order);
             give_back(order);
         }
@@ -86,7 +86,7 @@ pub(super) fn units(state: &State, of: impl Fn(&LineUnits) -> u32) -> Vec<Units>
 
 /// The deadline has passed while the order reserves: given up if nothing can still have happened, else held.
 pub(super) fn commit_deadline(order: &mut Deciding<'_>) {
-    let is_unknown = order.state.effects.iter().any(|effect| effect.state == EffectState::Sent);
+    let is_unknown = order.state.effects.iter().any(Effect::may_be_applied);
     let waits = order.context.policies.unknown_at_deadline == UnknownAtDeadline::Wait;
     if is_unknown && waits {
         if order.state.holds.is_empty() {
@@ -99,10 +99,9 @@ pub(super) fn commit_deadline(order: &mut Deciding<'_>) {
 }
 
 /// What was never applied is no longer wanted.
-fn supersede(order: &mut Deciding<'_>) {
+pub(super) fn supersede(order: &mut Deciding<'_>) {
     let prerequisites = order.state.effects.iter().filter(|effect| {
-        effect.state != EffectState::Sent
-            && matches!(effect.kind, Kind::ReservePoints | Kind::Authorize { .. })
+        !effect.may_be_applied() && matches!(effect.kind, Kind::ReservePoints | Kind::Authorize { .. })
     });
     for effect in prerequisites.map(|effect| effect.id.clone()).collect::<Vec<_>>() {
         order.emit(Event::EffectSuperseded { effect });

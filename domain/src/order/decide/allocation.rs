@@ -4,6 +4,7 @@ use super::advance::allocate;
 use super::cancel::out_of_stock;
 use super::deciding::{Deciding, Exposure};
 use super::matching::answered;
+use super::shipment::units_of;
 use crate::envelope::Envelope;
 use crate::messages::inbound::allocation::{Allocated, Refused, Released};
 use crate::order::effect::{Effect, Giveback, Kind, Units};
@@ -31,12 +32,10 @@ pub(super) fn allocated(order: &mut Deciding<'_>, envelope: &Envelope, answer: &
 pub(super) fn refused(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Refused) {
     let Some((effect, asked)) = asked(order, envelope) else { return };
     let pending = |line: u16| order.state.lines[usize::from(line)].pending;
-    let named = answer.lines.iter().filter_map(|named| {
-        let line = u16::try_from(order.state.content().line_index(named.line.get())?).ok()?;
-        let quantity = named.quantity.get().min(pending(line));
-        (quantity > 0).then_some(Units { line, quantity })
-    });
-    let mut refused: Vec<Units> = named.collect();
+    let named = units_of(&order.state, answer.lines.iter());
+    let named =
+        named.into_iter().map(|units| Units { quantity: units.quantity.min(pending(units.line)), ..units });
+    let mut refused: Vec<Units> = named.filter(|units| units.quantity > 0).collect();
     if refused.is_empty() {
         // It names nothing that still waits: were the rest asked for again, this could go on for ever.
         let all = asked

@@ -100,10 +100,9 @@ fn whole(order: &mut Deciding<'_>, wish: &Cancel) -> Result<Answer, Reason> {
     if everything.is_empty() {
         return Err(not_cancellable(&order.state));
     }
-    if order.state.cancel_reason.is_some() {
-        return Ok(Answer::Accepted);
+    if order.state.cancel_reason.is_none() {
+        order.emit(Event::CancelWished { reason: wish.reason.as_str().into() });
     }
-    order.emit(Event::CancelWished { reason: wish.reason.as_str().into() });
     if !order.state.any_departed() {
         order.emit(Event::Cancelling);
     }

@@ -73,7 +73,8 @@ impl<'a> Deciding<'a> {
     pub(super) fn send_again(&mut self, effect: &str) {
         let Some(open) = self.state.effect(effect) else { return };
         let wait = self.context.policies.resend(open.kind.participant()).wait_ms(open.attempts + 1, effect);
-        self.emit(Event::EffectSent { effect: effect.into(), deadline: self.context.now.plus_ms(wait) });
+        let at = self.context.now;
+        self.emit(Event::EffectSent { effect: effect.into(), at, deadline: at.plus_ms(wait) });
     }
 
     /// Tells a person, once for each kind and cause.

@@ -104,8 +104,7 @@ fn park(order: &mut Deciding<'_>, envelope: &Envelope) -> Answer {
             ),
         ));
     }
-    let until =
-        order.state.parked_until.unwrap_or(order.context.now.plus_ms(order.context.policies.parking_ms));
+    let until = order.context.now.plus_ms(order.context.policies.parking_ms);
     order.emit(Event::Parked { envelope: Box::new(envelope.clone()), until });
     if envelope.plane == Plane::Ask { Answer::Later } else { Answer::Accepted }
 }

@@ -89,7 +89,7 @@ fn asked_back(
 }
 
 /// Units by line index, each line once; lines that the order does not have are left out.
-fn units_of<'a>(state: &State, rows: impl Iterator<Item = &'a LineQuantity>) -> Vec<Units> {
+pub(super) fn units_of<'a>(state: &State, rows: impl Iterator<Item = &'a LineQuantity>) -> Vec<Units> {
     let mut units: Vec<Units> = Vec::new();
     for row in rows {
         let index = state.content().line_index(row.line.get()).and_then(|index| u16::try_from(index).ok());
@@ -110,16 +110,17 @@ pub(super) fn departed(order: &mut Deciding<'_>, envelope: &Envelope, fact: &Dep
     if told.any(|known| *known.shipment_id == *shipment_id && *known.mark == *mark) {
         return;
     }
+    unknown_lines(order, fact);
     let wanted = units_of(&order.state, fact.lines.iter());
     if !order.state.phase.was_committed() {
         let exposure = wanted.iter().map(|units| gross_value(&order.state, *units)).sum();
-        let cause =
-            format!("shipment {shipment_id} departed, but the order is {}", order.state.phase.as_str());
+        let phase = order.state.phase.as_str();
+        let cause = format!("shipment {shipment_id}, parcel {mark} departed, but the order is {phase}");
         order.exception(ExceptionKind::DepartedUncommitted, cause, Exposure::minor(exposure), None);
         return;
     }
     let shipment = order.state.shipment_index(shipment_id);
-    let units = account_for(order, shipment, shipment_id, &wanted);
+    let units = account_for(order, shipment, &format!("shipment {shipment_id}, parcel {mark}"), &wanted);
     if units.is_empty() {
         return;
     }
@@ -136,12 +137,26 @@ pub(super) fn departed(order: &mut Deciding<'_>, envelope: &Envelope, fact: &Dep
     leave(order, departure);
 }
 
+/// Something left that is on no line: a person must find out what it was.
+fn unknown_lines(order: &mut Deciding<'_>, fact: &Departed) {
+    for row in &fact.lines {
+        let number = row.line.get();
+        if order.state.content().line_index(number).is_none() {
+            let cause = format!(
+                "shipment {} departed with line {number}, which the order does not have",
+                fact.shipment_id.as_str()
+            );
+            order.exception(ExceptionKind::UnknownValue, cause, Exposure::NONE, None);
+        }
+    }
+}
+
 /// Where the units stood that left: with the named shipment, else still without a node. More than the order has left
 /// to give is told to a person, with its value.
 fn account_for(
     order: &mut Deciding<'_>,
     shipment: Option<u16>,
-    shipment_id: &str,
+    named: &str,
     wanted: &[Units],
 ) -> Vec<DepartedUnits> {
     let mut units = Vec::with_capacity(wanted.len());
@@ -156,9 +171,8 @@ fn account_for(
         if excess > 0 {
             let value = gross_value(&order.state, Units { quantity: excess, ..*wished });
             let number = order.state.content().lines[usize::from(wished.line)].line;
-            let cause = format!(
-                "shipment {shipment_id}: {excess} units of line {number} left beyond what the order had there"
-            );
+            let cause =
+                format!("{named}: {excess} units of line {number} left beyond what the order had there");
             order.exception(ExceptionKind::DepartedTooMuch, cause, Exposure::minor(value), None);
         }
     }

@@ -1,7 +1,7 @@
 //! `order.submit`: a new order is checked and begun; a known one gets its first answer again.
 
 use super::deciding::Deciding;
-use super::{apply, cancel};
+use super::{advance, apply, cancel};
 use crate::decider::Answer;
 use crate::envelope::Envelope;
 use crate::messages::inbound::{Fee, Line, Submit, Tender};
@@ -28,7 +28,7 @@ pub(super) fn submit(
         reject(order, Reason::new(Code::Validation, problem));
     }
     for early in &parked {
-        unpark(order, early);
+        unpark(order, &early.envelope);
     }
     Ok(Answer::Later)
 }
@@ -49,6 +49,7 @@ pub(super) fn reject(order: &mut Deciding<'_>, reason: Reason) {
     }
     let version = order.context.version;
     order.emit(Event::Rejected { reason, version });
+    advance::supersede(order);
 }
 
 /// A message that came before its order is judged now, as if it had just come; a whole cancel wins over the submit.

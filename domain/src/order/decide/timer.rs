@@ -11,7 +11,8 @@ use crate::time::Timestamp;
 /// When a timer must come next.
 pub(in crate::order) fn next_deadline(state: &State) -> Option<Timestamp> {
     let effects = state.effects.iter().filter_map(|effect| effect.deadline);
-    effects.chain(state.parked_until).chain(commit_deadline(state)).min()
+    let parked = state.parked.first().map(|early| early.until);
+    effects.chain(parked).chain(commit_deadline(state)).min()
 }
 
 /// The commit deadline, while it can still change anything: once held, only an answer can.
@@ -23,25 +24,29 @@ fn commit_deadline(state: &State) -> Option<Timestamp> {
 /// Whatever is due now. The commit deadline itself is judged by `advance`, after this timer's other events.
 pub(super) fn due(order: &mut Deciding<'_>) {
     let now = order.context.now;
-    if order.state.parked_until.is_some_and(|until| until <= now) {
-        order.dead.extend(order.state.parked.iter().cloned().map(|early| (early, DeadReason::UnknownEntity)));
-        order.emit(Event::ParkedExpired);
+    let expired = order.state.parked.iter().take_while(|early| early.until <= now);
+    let expired: Vec<_> = expired.map(|early| (early.envelope.clone(), DeadReason::UnknownEntity)).collect();
+    if !expired.is_empty() {
+        let messages = u16::try_from(expired.len()).unwrap_or(u16::MAX);
+        order.dead.extend(expired.into_iter().take(usize::from(messages)));
+        order.emit(Event::ParkedExpired { messages });
     }
     if commit_deadline(&order.state).is_some_and(|deadline| deadline <= now) {
         super::advance::commit_deadline(order);
     }
     let due =
         order.state.effects.iter().filter(|effect| effect.deadline.is_some_and(|deadline| deadline <= now));
-    for (id, since) in due.map(|effect| (effect.id.clone(), effect.intended_at)).collect::<Vec<_>>() {
-        re_send(order, &id, since);
+    for id in due.map(|effect| effect.id.clone()).collect::<Vec<_>>() {
+        re_send(order, &id);
     }
 }
 
-fn re_send(order: &mut Deciding<'_>, effect: &str, since: Timestamp) {
-    // The commit deadline may have removed it in this very decision.
+/// Sends again with the same key, but not blindly: what may have been applied only while the key is remembered.
+fn re_send(order: &mut Deciding<'_>, effect: &str) {
     let Some(open) = order.state.effect(effect) else { return };
     let window = order.context.policies.resend(open.kind.participant()).resend_window_ms();
-    if order.context.now.ms_since(since) < window {
+    let is_remembered = open.sent_at.is_some_and(|since| order.context.now.ms_since(since) < window);
+    if is_remembered || !open.may_be_applied() {
         order.send_again(effect);
         return;
     }

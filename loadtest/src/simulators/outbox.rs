@@ -1,0 +1,81 @@
+//! Stores messages until the broker has them, many at a time, without making the sender wait for each.
+
+use std::time::Duration;
+
+use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// The bounds of an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxSettings {
+    /// How many stores may be under way at once.
+    pub under_way: usize,
+    /// How many more may wait; then the sender waits.
+    pub waiting: usize,
+    /// The first pause after a full stream or an unknown outcome; it doubles up to a second.
+    pub pause: Duration,
+}
+
+impl Default for OutboxSettings {
+    fn default() -> Self {
+        Self { under_way: 256, waiting: 1024, pause: Duration::from_millis(5) }
+    }
+}
+
+/// Where to put messages.
+#[derive(Debug, Clone)]
+pub struct Outbox(mpsc::Sender<Outgoing>);
+
+impl Outbox {
+    /// Hands a message over; waits while the outbox is full. False: the outbox is closed.
+    pub async fn put(&self, message: Outgoing) -> bool {
+        self.0.send(message).await.is_ok()
+    }
+}
+
+/// An outbox, and the work that empties it: it ends when all handles are gone and everything is stored.
+///
+/// What the broker refuses for good (no stream takes it, too large) is given to `refused`.
+pub fn outbox(
+    bus: SharedBus,
+    settings: OutboxSettings,
+    refused: impl Fn(&Outgoing, &str) + Send + Sync,
+) -> (Outbox, impl Future<Output = ()> + Send) {
+    let (sender, mut receiver) = mpsc::channel(settings.waiting.max(1));
+    let work = async move {
+        let mut under_way = FuturesUnordered::new();
+        let mut is_open = true;
+        while is_open || !under_way.is_empty() {
+            tokio::select! {
+                biased;
+                Some(()) = under_way.next() => {}
+                next = receiver.recv(), if is_open && under_way.len() < settings.under_way => match next {
+                    Some(message) => under_way.push(store(&bus, message, settings.pause, &refused)),
+                    None => is_open = false,
+                },
+            }
+        }
+    };
+    (Outbox(sender), work)
+}
+
+/// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.
+async fn store(
+    bus: &SharedBus,
+    message: Outgoing,
+    first_pause: Duration,
+    refused: &impl Fn(&Outgoing, &str),
+) {
+    let mut pause = first_pause;
+    loop {
+        match bus.store(message.clone(), Expect::Anything).await {
+            StoreOutcome::Stored(_) => return,
+            StoreOutcome::Refused(cause) => return refused(&message, &cause),
+            StoreOutcome::Full | StoreOutcome::Unknown(_) | StoreOutcome::Conflict => sleep(pause).await,
+        }
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
