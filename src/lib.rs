@@ -4,12 +4,13 @@
 //! ([`composition`]) and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
-//! each command ([`serve`], [`setup`]), then what is shown ([`api`], [`telemetry`]).
+//! each command ([`serve`], [`setup`], [`demo`]), then what is shown ([`api`], [`telemetry`]).
 
 pub mod api;
 pub mod cli;
 pub mod composition;
 pub mod config;
+pub mod demo;
 pub mod exit;
 pub mod query;
 pub mod serve;
@@ -22,7 +23,7 @@ use exit::{Exit, Failure};
 /// Does what the command line asks, and tells problems on stderr.
 pub fn run(arguments: Arguments) -> Exit {
     let result = match arguments.command {
-        Command::Demo(_) => Err(Failure::usage("this build has no demo", "build a later revision")),
+        Command::Demo(options) => demo::run(&options),
         Command::Setup(options) => setup::run(&options),
         Command::Serve(options) => serve::run(&options),
     };

@@ -57,11 +57,16 @@ impl Load {
         assert!(!self.report.is_finished(), "the orders ended before the test did; make it larger");
     }
 
-    async fn end_clean(self) -> Report {
+    /// Waits for the end. What is not clean is shown as `serve` sees it, with its whole timeline.
+    async fn end_clean(self, serve: &Serve) -> Report {
         let report = tokio::time::timeout(ENDED_WITHIN, self.report).await;
         let report = report.unwrap_or_else(|_| panic!("not all orders ended"));
         let report = report.expect("the load does not panic").expect("the load reads on through any trouble");
         let verdict = &report.verdict;
+        for order in verdict.violations.iter().filter_map(|told| told.split(": ").nth(1)).take(3) {
+            println!("{}", serve.get(&format!("/api/v1/orders/{order}")).await.body);
+            println!("{}", serve.get(&format!("/api/v1/orders/{order}/timeline")).await.body);
+        }
         assert!(verdict.clean, "DOORBUSTER_SEED={}: {:#?}", self.seed, verdict.violations);
         assert_eq!(report.orders.open, 0, "DOORBUSTER_SEED={}", self.seed);
         report
@@ -104,7 +109,7 @@ async fn serve_killed_twenty_times_under_load_loses_and_repeats_nothing() {
         }
         serve.until_ready().await;
     }
-    load.end_clean().await;
+    load.end_clean(&serve).await;
     assert_eq!(serve.end("TERM").await, Some(0));
 }
 
@@ -125,7 +130,7 @@ async fn nats_server_killed_and_restarted_under_load_loses_and_repeats_nothing()
         world.nats.restart().await.expect("it starts again on its own store");
         serve.until_ready().await;
     }
-    load.end_clean().await;
+    load.end_clean(&serve).await;
 }
 
 #[actix::test]
@@ -139,5 +144,5 @@ async fn sigterm_drains_and_the_next_start_goes_on() {
         serve.start();
         serve.until_ready().await;
     }
-    load.end_clean().await;
+    load.end_clean(&serve).await;
 }

@@ -78,7 +78,9 @@ fn a_crash_at_any_step_loses_and_repeats_nothing() {
     // invariant: reply-after-journal
     // invariant: final-is-final
     for (number, step) in (0_u64..).zip(Step::ALL) {
-        for nth in [1, 5, 23] {
+        // A recovery reads a short journal in one go.
+        let occurrences: &[u32] = if step == Step::ReadJournal { &[1] } else { &[1, 5, 23] };
+        for nth in occurrences.iter().copied() {
             for seed in seeds(100 + number * 10 + u64::from(nth)..101 + number * 10 + u64::from(nth)) {
                 let crash = FaultPlan::none(seed).with_crash(CrashAt { step, nth });
                 let mut lives = vec![Life::until_crash(crash), Life::to_the_end(FaultPlan::none(seed + 1))];
@@ -86,8 +88,12 @@ fn a_crash_at_any_step_loses_and_repeats_nothing() {
                     // A journal is read by recoveries only, so there must be something to recover from.
                     lives.insert(0, Life::killed_after(FaultPlan::none(seed), Duration::from_millis(400)));
                 }
+                let planned = lives.len() - 1;
                 let played = play(seed, 40, lives);
-                println!("{step:?} number {nth}: {} crashes, seed {seed}", played.crashes);
+                assert_eq!(
+                    played.crashes, planned,
+                    "DOORBUSTER_SEED={seed}: {step:?} number {nth} was never reached"
+                );
                 assert_clean(&played, seed);
             }
         }
