@@ -32,3 +32,8 @@ pub fn run(arguments: Arguments) -> Exit {
         failure.exit
     })
 }
+
+/// The Rust program of the README must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

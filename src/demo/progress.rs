@@ -30,22 +30,22 @@ impl Display {
         self.last.set(Some(Instant::now()));
         let line = line(progress);
         // On a terminal: carriage return, erase to the end of the line.
-        self.put(&if self.terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
-    }
-
-    fn put(&self, text: &str) {
-        let mut out = std::io::stderr();
-        // Progress that nobody can see is no reason to stop.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        put(&if self.terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
     }
 }
 
 impl Drop for Display {
     fn drop(&mut self) {
         if self.terminal && self.last.get().is_some() {
-            self.put("\n");
+            put("\n");
         }
     }
+}
+
+fn put(text: &str) {
+    let mut out = std::io::stderr();
+    // Progress that nobody can see is no reason to stop.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn line(progress: &Progress) -> String {

@@ -14,7 +14,7 @@ use crate::until::until;
 use crate::world::World;
 
 /// Until the next wave of events on a machine that is busy otherwise.
-const PROGRESS_WITHIN: Duration = Duration::from_secs(120);
+const PROGRESS_WITHIN: Duration = Duration::from_mins(2);
 
 /// The whole run, recoveries included.
 const ENDED_WITHIN: Duration = Duration::from_secs(400);
@@ -31,7 +31,7 @@ impl Load {
         let seed = seed();
         println!("DOORBUSTER_SEED={seed}");
         let ended = Arc::new(AtomicU64::new(0));
-        let seen = ended.clone();
+        let counter = ended.clone();
         let options = RunOptions {
             rate: Some(rate),
             profiles: Profiles::all(Profile::NOISY),
@@ -40,7 +40,7 @@ impl Load {
         let bus = world.bus.clone();
         let report = tokio::task::spawn_local(async move {
             loadtest::demo::run(options, bus, Naming::default(), move |progress: Progress| {
-                seen.store(progress.orders.submitted - progress.orders.open, Ordering::Relaxed);
+                counter.store(progress.orders.submitted - progress.orders.open, Ordering::Relaxed);
             })
             .await
         });

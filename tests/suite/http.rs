@@ -35,7 +35,7 @@ async fn attempt(port: u16, path: &str, headers: &[(&str, &str)]) -> std::io::Re
     let mut connection = TcpStream::connect(("127.0.0.1", port)).await?;
     let mut request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n");
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend([name, ": ", value, "\r\n"]);
     }
     request.push_str("\r\n");
     connection.write_all(request.as_bytes()).await?;

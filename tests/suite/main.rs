@@ -1,5 +1,8 @@
 //! The server from outside, on a real nats-server; the whole system simulated on one thread; the rules of the repository.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise, and the line says which")]
+#![expect(clippy::print_stdout, reason = "seeds and states are shown beside what failed")]
+
 mod command_line;
 mod crashes;
 mod http;

@@ -35,7 +35,7 @@ async fn a_full_intake_refuses_with_10077_and_loses_nothing() {
     let _serve = Serve::started(&world.url, &[]).await;
     let options = RunOptions::new(1_500, 3, "pressure");
     let run = loadtest::demo::run(options, world.bus.clone(), Naming::default(), |_| ());
-    let report = tokio::time::timeout(Duration::from_secs(300), run).await.expect("all orders end");
+    let report = tokio::time::timeout(Duration::from_mins(5), run).await.expect("all orders end");
     let report = report.expect("the broker is there");
     assert!(report.verdict.clean, "{:#?}", report.verdict.violations);
     assert_eq!((report.orders.submitted, report.orders.open), (1_500, 0));

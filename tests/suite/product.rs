@@ -9,7 +9,7 @@ use crate::http::{self, Answer};
 use crate::until::until;
 
 /// Long enough for recovery on a machine that builds something else at the same time.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
@@ -25,7 +25,7 @@ fn binary() -> Command {
 
 /// Runs one command to its end.
 pub(crate) async fn run(arguments: &[&str]) -> Output {
-    let limit = Duration::from_secs(180);
+    let limit = Duration::from_mins(3);
     let output = tokio::time::timeout(limit, binary().args(arguments).output()).await;
     output.unwrap_or_else(|_| panic!("{arguments:?} did not end within {} s", limit.as_secs())).unwrap()
 }

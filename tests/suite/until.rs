@@ -18,8 +18,6 @@ where
             tokio::time::sleep(LOOK).await;
         }
     };
-    match tokio::time::timeout(bound, looks).await {
-        Ok(found) => found,
-        Err(_) => panic!("{what}: not within {} s", bound.as_secs()),
-    }
+    let found = tokio::time::timeout(bound, looks).await;
+    found.unwrap_or_else(|_| panic!("{what}: not within {} s", bound.as_secs()))
 }

@@ -13,7 +13,7 @@ use crate::product::set_up;
 use crate::until::until;
 
 /// Longer than any restart of nats-server.
-const STORED_WITHIN: Duration = Duration::from_secs(60);
+const STORED_WITHIN: Duration = Duration::from_mins(1);
 
 /// A server under test, seen from outside.
 pub(crate) struct World {

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 const BEGIN: Timestamp = Timestamp(1_795_766_400_000);
 
 /// No run may take longer, simulated.
-const BOUND: Duration = Duration::from_secs(3_600);
+const BOUND: Duration = Duration::from_hours(1);
 
 /// One life of the node.
 pub(super) struct Life {
@@ -75,10 +75,9 @@ pub(super) fn play(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
         builder.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing")
     };
     System::with_tokio_rt(runtime).block_on(async move {
-        match tokio::time::timeout(BOUND, run(seed, orders, lives)).await {
-            Ok(played) => played,
-            Err(_) => panic!("DOORBUSTER_SEED={seed}: not ended after {} simulated seconds", BOUND.as_secs()),
-        }
+        let played = tokio::time::timeout(BOUND, run(seed, orders, lives)).await;
+        let bound = BOUND.as_secs();
+        played.unwrap_or_else(|_| panic!("DOORBUSTER_SEED={seed}: not ended after {bound} simulated seconds"))
     })
 }
 
@@ -106,7 +105,7 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
             node::start::<Order>(config, policies, bus, layout.clone(), clock.clone(), Placement::Here);
         let longest = match life.ends {
             Ends::Never => BOUND,
-            Ends::AtCrash => Duration::from_secs(600),
+            Ends::AtCrash => Duration::from_mins(10),
             Ends::After(longest) => longest,
         };
         tokio::select! {
