@@ -305,6 +305,16 @@ fn given_an_answer_with_another_amount_when_it_comes_then_it_is_applied_with_an_
 }
 
 #[test]
+fn given_a_capture_in_another_currency_when_it_answers_then_all_of_it_is_exposed() {
+    let mut desk = Desk::released(&units(1));
+    desk.fact("shipment.departed", &departed("p1", &[(1, 1)]));
+    let capture = json!({"tender": "t1", "amount_minor": 1190, "currency": "USD", "settlement_ref": "s"});
+    desk.answer("payment.capture", "payment.captured", &capture);
+    assert_eq!(desk.exceptions(), ["amount_differs"]);
+    assert_eq!(desk.told_last("exception.opened")["exception"]["exposure_minor"], 1190);
+}
+
+#[test]
 fn given_a_void_of_less_when_it_answers_then_the_rest_is_voided_too() {
     let mut desk = Desk::committed(&card_only());
     desk.cancel(&[]).unwrap();
