@@ -41,6 +41,9 @@ fn given_a_transient_failure_when_its_time_comes_then_it_is_sent_again_with_the_
     desk.fail("payment.authorize", "transient");
     assert_eq!(desk.effects()[0].state, EffectState::Retrying);
     assert!(desk.open_commands().is_empty());
+    let version = desk.version;
+    desk.answer_to(&first, "payment.failed", &json!({"code": "e-42", "class": "transient"}));
+    assert_eq!(desk.version, version, "said twice, it does not wait longer");
     desk.pass_ms(2_500);
     assert_eq!(desk.sent_of("payment.authorize"), [&first, &first]);
     desk.yes_to("payment.authorize");
