@@ -29,7 +29,7 @@ pub(super) fn authorized(order: &mut Deciding<'_>, envelope: &Envelope, answer: 
         let message = format!("asked to authorize {asked}, got {amount_minor} {}", answer.currency.as_str());
         reject(order, Reason::new(Code::AmountMismatch, message));
     } else {
-        differs(order, &effect, asked, amount_minor);
+        differs(order, &effect, asked, amount_minor, answer.currency.as_str());
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn captured(order: &mut Deciding<'_>, envelope: &Envelope, answer: &C
     // The reference that we sent names the capture in settlement files, whatever the answer calls it.
     let settlement_ref = effect.id.clone();
     order.emit(Event::Captured { effect: effect.id.clone(), tender, amount_minor, settlement_ref });
-    differs(order, &effect, asked, amount_minor);
+    differs(order, &effect, asked, amount_minor, answer.currency.as_str());
     super::erp::receipt_due(order, tender, amount_minor, departure, &effect.id);
 }
 
@@ -79,7 +79,7 @@ pub(super) fn voided(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Voi
     let Some(effect) = of_tender(order, envelope, answer.tender.as_str(), is_void, same) else { return };
     let Kind::Void { tender, amount_minor: asked } = effect.kind else { return };
     order.emit(Event::Voided { effect: effect.id.clone(), tender, amount_minor: amount });
-    differs(order, &effect, asked, amount);
+    differs(order, &effect, asked, amount, answer.currency.as_str());
 }
 
 const fn is_authorize(kind: &Kind) -> bool {
@@ -113,11 +113,15 @@ fn of_tender(
     answered(order, envelope, fits, refers)
 }
 
-/// Another amount than asked is a fact all the same; a person must look at it.
-fn differs(order: &mut Deciding<'_>, effect: &Effect, asked: Minor, answered: Minor) {
-    if asked != answered {
-        let cause = format!("{}: asked for {asked}, answered {answered}", effect.kind.name());
-        let exposure = Exposure::minor((asked - answered).abs());
-        order.exception(ExceptionKind::AmountDiffers, cause, exposure, Some(&effect.id));
+/// Another amount or currency than asked is a fact all the same; a person must look at it.
+fn differs(order: &mut Deciding<'_>, effect: &Effect, asked: Minor, answered: Minor, currency: &str) {
+    let expected = &*order.state.content().currency;
+    let is_other = *expected != *currency;
+    if asked == answered && !is_other {
+        return;
     }
+    let kind = effect.kind.name();
+    let cause = format!("{kind}: asked for {asked} {expected}, answered {answered} {currency}");
+    let exposure = if is_other { asked } else { (asked - answered).abs() };
+    order.exception(ExceptionKind::AmountDiffers, cause, Exposure::minor(exposure), Some(&effect.id));
 }

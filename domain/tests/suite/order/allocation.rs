@@ -130,6 +130,7 @@ fn given_a_departure_before_the_allocation_is_answered_when_the_answer_comes_the
     allocated(&mut desk, &[row("a", 1, 3, "n-1")]);
     assert_eq!(Desk::body(desk.last("fulfillment.release"))["lines"][0]["quantity"], 2);
     assert!(desk.sent_of("allocation.release").is_empty());
+    assert_eq!(desk.state.lines[0].ahead, 0, "used up once");
     desk.say_yes("n-1");
     desk.fact("shipment.departed", &departed("p2", &[(1, 2)]));
     desk.ends_as(Phase::Completed);

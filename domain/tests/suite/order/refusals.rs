@@ -158,7 +158,12 @@ fn nonsense() -> Vec<(&'static str, Value, &'static str)> {
         ("redemption", json!({"points": 2000, "value_minor": 0}), "give both or neither"),
         ("customer", json!({"customer_id": "c-9"}), "needs customer.member_id"),
         ("tenders", json!([card("t1", json!(10)), card("t1", Value::Null)]), "stands twice"),
-        ("tenders", json!([card("t1", json!(9000)), card("t2", Value::Null)]), "tenders pay 9000, but 7998 is due"),
+        (
+            "tenders",
+            json!([card("t1", json!(9000)), card("t2", Value::Null)]),
+            "tenders pay 9000, but 7998 is due",
+        ),
+        ("tenders", json!([card("t1", json!(5000))]), "tenders pay 5000, but 7998 is due"),
         ("tenders", json!([card("t1", json!(0)), card("t2", Value::Null)]), "above 0"),
     ]
 }

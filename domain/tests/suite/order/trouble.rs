@@ -41,6 +41,9 @@ fn given_a_transient_failure_when_its_time_comes_then_it_is_sent_again_with_the_
     desk.fail("payment.authorize", "transient");
     assert_eq!(desk.effects()[0].state, EffectState::Retrying);
     assert!(desk.open_commands().is_empty());
+    let version = desk.version;
+    desk.answer_to(&first, "payment.failed", &json!({"code": "e-42", "class": "transient"}));
+    assert_eq!(desk.version, version, "said twice, it does not wait longer");
     desk.pass_ms(2_500);
     assert_eq!(desk.sent_of("payment.authorize"), [&first, &first]);
     desk.yes_to("payment.authorize");
@@ -302,6 +305,16 @@ fn given_an_answer_with_another_amount_when_it_comes_then_it_is_applied_with_an_
     desk.fact("shipment.departed", &departed("p2", &[(1, 1), (2, 1)]));
     desk.say_yes("n-1");
     assert_eq!(desk.phase(), Phase::Fulfilling, "0.86 and 23 points are missing");
+}
+
+#[test]
+fn given_a_capture_in_another_currency_when_it_answers_then_all_of_it_is_exposed() {
+    let mut desk = Desk::released(&units(1));
+    desk.fact("shipment.departed", &departed("p1", &[(1, 1)]));
+    let capture = json!({"tender": "t1", "amount_minor": 1190, "currency": "USD", "settlement_ref": "s"});
+    desk.answer("payment.capture", "payment.captured", &capture);
+    assert_eq!(desk.exceptions(), ["amount_differs"]);
+    assert_eq!(desk.told_last("exception.opened")["exception"]["exposure_minor"], 1190);
 }
 
 #[test]
