@@ -27,7 +27,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Everything in the memory of this process.
     pub(super) fn in_memory() -> Self {
-        let layout = Layout::new("retail", PARTITIONS, 1);
+        let layout = Layout::new("retail", PARTITIONS, 1).in_memory();
         let profile = DurabilityProfile { replicas: 1, sync: Sync::Unknown, server: None };
         let bus = composition::memory(&layout);
         Self { bus, layout, durability: profile.to_string(), setup: None, _process: None }

@@ -97,8 +97,9 @@ fn conclude<D: Decider>(
             let receipt = addressee.map(|to| receipts::rejected(&partition.env, &to, version, &reason));
             partition.nothing_to_record(Some(consumed), receipt);
         }
-        Judged::Unchanged(decision) => {
+        Judged::Unchanged(mut decision) => {
             let mut queued = Queued { consumed: Some(consumed), credits: 1, ..Queued::default() };
+            outgoing::bury(&mut queued, &actor.id, std::mem::take(&mut decision.dead));
             let outcome = D::outcome(&decision.state);
             answer(actor, &mut queued, &envelope, addressee, &decision.answer, outcome.as_ref(), version);
             partition.queue.push(queued);

@@ -1,8 +1,9 @@
 //! Everything that follows from a decision, prepared before memory changes: the entry, what will leave, what becomes due.
 
 use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant};
+use domain::envelope::Envelope;
 use domain::ids::EntityId;
-use domain::reason::{Refusal, Violation};
+use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
 
 use super::memory::Entity;
@@ -96,12 +97,7 @@ pub(super) fn prepare<D: Decider>(
     });
     encode_entry(&mut queued.entries, &entry);
     queued.entry_count = 1;
-    for (envelope, reason) in dead {
-        let text = "nobody with this id came in time".to_owned();
-        let Refusal { reason, violations } =
-            Refusal { reason, violations: vec![Violation { pointer: String::new(), message: text }] };
-        queued.add_dead_letter(DeadLetter { envelope, key: Some(id.key.clone()), reason, violations });
-    }
+    bury(&mut queued, id, dead);
     if queued.entries.len() > MOST_DECISION_BYTES {
         return Err(format!(
             "a decision of {} bytes is larger than {MOST_DECISION_BYTES}",
@@ -148,4 +144,13 @@ fn paired<'a>(
         }
         (effect, found.map(|found| &before[found]))
     })
+}
+
+/// Messages that nobody came for, or that there was no place for, become dead letters.
+pub(super) fn bury(queued: &mut Queued, id: &EntityId, dead: Vec<(Envelope, DeadReason)>) {
+    for (envelope, reason) in dead {
+        let text = "nobody with this id came in time, or too many messages wait for it";
+        let Refusal { reason, violations } = Refusal::new(reason, "", text);
+        queued.add_dead_letter(DeadLetter { envelope, key: Some(id.key.clone()), reason, violations });
+    }
 }

@@ -229,12 +229,13 @@ fn default_bounds(id: StreamId) -> Bounds {
 /// Fit for the memory of one process that runs for minutes.
 fn memory_bounds(id: StreamId) -> Bounds {
     match id {
-        StreamId::Intake => Bounds::bytes(64 * MIB).with_messages(100_000),
-        StreamId::Replies | StreamId::Work | StreamId::Bulk | StreamId::Events => Bounds::bytes(128 * MIB),
+        StreamId::Intake => Bounds::bytes(32 * MIB).with_messages(100_000),
+        StreamId::Replies | StreamId::Work | StreamId::Bulk => Bounds::bytes(48 * MIB),
+        StreamId::Events => Bounds::bytes(64 * MIB),
         StreamId::Commands(_) | StreamId::ServiceCommands(_) | StreamId::Dlq | StreamId::Audit => {
-            Bounds::bytes(32 * MIB)
+            Bounds::bytes(16 * MIB)
         }
-        StreamId::Notices => Bounds::bytes(16 * MIB),
+        StreamId::Notices => Bounds::bytes(8 * MIB),
         StreamId::Journal(_) | StreamId::Snapshots | StreamId::Owners | StreamId::Reference => {
             default_bounds(id)
         }

@@ -1,5 +1,7 @@
 //! What can happen to an order, as it is recorded. Persisted: names and meaning stay, see the golden files.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
@@ -360,7 +362,7 @@ pub enum Event {
         effect: Box<str>,
         shipment: u16,
     },
-    Departed(Box<Departure>),
+    Departed(Arc<Departure>),
     Delivered {
         shipment_id: Box<str>,
         parcel_id: Option<Box<str>>,
@@ -378,7 +380,7 @@ pub enum Event {
         cause: CancelCause,
         lines: Vec<Units>,
     },
-    DocumentDue(Box<DocumentDue>),
+    DocumentDue(Arc<DocumentDue>),
     DocumentPosted {
         effect: Box<str>,
         document: u16,

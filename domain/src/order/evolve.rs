@@ -304,7 +304,7 @@ fn planned(state: &mut State, node: &str, units: &[AllocatedUnits]) {
 }
 
 /// A departure implies that the node had accepted.
-fn departed(state: &mut State, departure: &Departure) {
+fn departed(state: &mut State, departure: &Arc<Departure>) {
     for units in &departure.units {
         let line = &mut state.lines[usize::from(units.line)];
         line.released -= units.released;
@@ -321,7 +321,7 @@ fn departed(state: &mut State, departure: &Departure) {
         state.effects.retain(|effect| effect.kind != Kind::ReleaseShipment { shipment: index });
     }
     let delivered = vec![0; departure.units.len()];
-    state.departures.push(Parcel { departure: departure.clone(), delivered });
+    state.departures.push(Parcel { departure: Arc::clone(departure), delivered });
 }
 
 fn delivered(state: &mut State, parcel: &DeliveredParcel) {
@@ -378,10 +378,10 @@ fn evolve_documents(state: &mut State, event: &Event) {
     }
 }
 
-fn document_due(state: &mut State, due: &DocumentDue) {
+fn document_due(state: &mut State, due: &Arc<DocumentDue>) {
     let ordinal = &mut state.document_ordinals[due.kind as usize];
     *ordinal += 1;
-    state.documents.push(Document { due: due.clone(), ordinal: *ordinal, state: DocumentState::Queued });
+    state.documents.push(Document { due: Arc::clone(due), ordinal: *ordinal, state: DocumentState::Queued });
 }
 
 fn settle(state: &mut State, effect: &str) -> Option<Kind> {

@@ -196,7 +196,7 @@ impl Shipment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
     /// As it was told.
-    pub departure: Departure,
+    pub departure: Arc<Departure>,
     /// Delivered units, by their place in the departure.
     pub delivered: Vec<u32>,
 }
@@ -272,7 +272,7 @@ pub enum DocumentState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// What it says.
-    pub due: DocumentDue,
+    pub due: Arc<DocumentDue>,
     /// The ordinal of its kind, from 1.
     pub ordinal: u32,
     /// How far it is.

@@ -1,6 +1,8 @@
 //! Recorded events of orders as they were when they were first written. Every later version must read them, mean
 //! the same, and write them the same.
 
+use std::sync::Arc;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -232,7 +234,7 @@ fn goods() -> Vec<Event> {
         Event::CancelNoted { lines: units() },
         Event::CancelWished { reason: text("changed my mind") },
         Event::ShipmentPlanned { node: text("n-1"), units: allocations() },
-        Event::Departed(Box::new(departure())),
+        Event::Departed(Arc::new(departure())),
         Event::Delivered { shipment_id: shipment_id.clone(), parcel_id: parcel_id.clone(), parcels },
         Event::DeliveryNoted { shipment_id, parcel_id, lines: units() },
         cancelled(CancelledFrom::Pending, CancelCause::Customer),
@@ -241,7 +243,7 @@ fn goods() -> Vec<Event> {
 }
 
 fn document_due() -> Event {
-    Event::DocumentDue(Box::new(DocumentDue {
+    Event::DocumentDue(Arc::new(DocumentDue {
         kind: DocumentKind::Receipt,
         spans: vec![Content::line_span(0, 1, 3)],
         depends_on: vec![1],

@@ -1,5 +1,7 @@
 //! Documents: what is due, in which order it is posted, and what the ERP answers.
 
+use std::sync::Arc;
+
 use super::deciding::Deciding;
 use super::failed;
 use super::matching::answered;
@@ -26,7 +28,7 @@ pub(super) fn book_due(order: &mut Deciding<'_>) {
         points_value_minor: content.redemption.value_minor,
         shipment_id: None,
     };
-    order.emit(Event::DocumentDue(Box::new(due)));
+    order.emit(Event::DocumentDue(Arc::new(due)));
 }
 
 /// Units that were just cancelled are taken off the books; the fees go with the last of them if nothing ever left.
@@ -40,7 +42,7 @@ pub(super) fn taken_away_due(order: &mut Deciding<'_>, lines: &[Units]) {
     let kind = if is_all { DocumentKind::Cancel } else { DocumentKind::Amend };
     let depends_on = state.first_document(DocumentKind::Book).into_iter().collect();
     let points_value_minor = points_value(state, &spans);
-    order.emit(Event::DocumentDue(Box::new(DocumentDue {
+    order.emit(Event::DocumentDue(Arc::new(DocumentDue {
         kind,
         spans,
         depends_on,
@@ -60,7 +62,7 @@ fn cancelled_span(state: &State, units: Units) -> Span {
 pub(super) fn departure_due(order: &mut Deciding<'_>, goods: &[Span], charged: &[Span], shipment_id: &str) {
     let book = order.state.first_document(DocumentKind::Book).into_iter().collect();
     let ship = u16::try_from(order.state.documents.len()).expect("an order has fewer documents than 65,536");
-    order.emit(Event::DocumentDue(Box::new(DocumentDue {
+    order.emit(Event::DocumentDue(Arc::new(DocumentDue {
         kind: DocumentKind::Ship,
         spans: goods.to_vec(),
         depends_on: book,
@@ -69,7 +71,7 @@ pub(super) fn departure_due(order: &mut Deciding<'_>, goods: &[Span], charged: &
         shipment_id: Some(shipment_id.into()),
     })));
     let points_value_minor = points_value(&order.state, charged);
-    order.emit(Event::DocumentDue(Box::new(DocumentDue {
+    order.emit(Event::DocumentDue(Arc::new(DocumentDue {
         kind: DocumentKind::Invoice,
         spans: charged.to_vec(),
         depends_on: vec![ship],
@@ -97,7 +99,7 @@ pub(super) fn receipt_due(
     let mut invoices =
         state.documents.iter().enumerate().filter(|(_, document)| document.due.kind == DocumentKind::Invoice);
     let invoice = invoices.nth(usize::from(departure)).and_then(|(index, _)| u16::try_from(index).ok());
-    order.emit(Event::DocumentDue(Box::new(DocumentDue {
+    order.emit(Event::DocumentDue(Arc::new(DocumentDue {
         kind: DocumentKind::Receipt,
         spans: Vec::new(),
         depends_on: invoice.into_iter().collect(),

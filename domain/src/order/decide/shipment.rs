@@ -1,5 +1,7 @@
 //! Goods and nodes: acceptance, departure, delivery, and the handshake for units that shall not leave.
 
+use std::sync::Arc;
+
 use super::cancel::from_shipment;
 use super::deciding::{Deciding, Exposure};
 use super::erp;
@@ -201,7 +203,7 @@ fn leave(order: &mut Deciding<'_>, departure: Departure) {
     let index =
         u16::try_from(order.state.departures.len()).expect("an order has fewer departures than units");
     let shipment_id = departure.shipment_id.clone();
-    order.emit(Event::Departed(Box::new(departure)));
+    order.emit(Event::Departed(Arc::new(departure)));
     if matches!(order.state.phase, Phase::Committed | Phase::Cancelling) {
         order.emit(Event::Fulfilling);
     }
