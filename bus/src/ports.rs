@@ -10,6 +10,7 @@
 //! 6. A reader checks its position at every connect, and goes back if the stream lost its end.
 //! 7. `Unknown` means: it may have happened, or may still happen. Nothing else does.
 //! 8. A fire-and-forget send is bounded, never waits, and is dropped (and counted) while there is no connection.
+//! 9. A batch is stored whole or not at all, and only if the expectation on its first message holds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,9 @@ pub enum Expect {
     LastOnSubject(u64),
 }
 
+/// The most messages that [`Bus::store_batch`] takes.
+pub const MOST_IN_BATCH: usize = 1_000;
+
 /// What became of one attempt to store a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreOutcome {
@@ -154,6 +158,11 @@ pub struct Request {
 pub trait Bus: Send + Sync + std::fmt::Debug {
     /// Stores a message in the stream that takes its subject; one attempt, one outcome.
     async fn store(&self, message: Outgoing, expect: Expect) -> StoreOutcome;
+
+    /// Stores messages of one stream all together or not at all, in order and without a gap; one attempt, one outcome. What is
+    /// expected holds for the first of them. [`StoreOutcome::Stored`] gives the sequence of the first; at most
+    /// [`MOST_IN_BATCH`] messages, and only a stream that takes atomic batches takes one.
+    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome;
 
     /// Sends without waiting and without an answer. False: dropped (no connection, or the bound is reached).
     fn send(&self, message: Outgoing) -> bool;

@@ -205,8 +205,9 @@ pub struct Addressed<M> {
 
 /// A kind of entity: a pure function from state and input to events.
 pub trait Decider: Sized + 'static {
-    /// What is known about one entity. The default is an entity that nobody has heard of.
-    type State: Default + Clone + std::fmt::Debug;
+    /// What is known about one entity. The default is an entity that nobody has heard of. Persisted in snapshots, which are
+    /// a shortcut: what is written must read back as the same state, and what cannot be read costs a longer replay.
+    type State: Default + Clone + std::fmt::Debug + Serialize + DeserializeOwned;
     /// A decoded message.
     type Message: std::fmt::Debug + Send + 'static;
     /// What is recorded. Persisted: see the golden files.

@@ -152,6 +152,38 @@ impl FaultyBus {
         }
     }
 
+    /// An attempt to store, with luck, between its two steps.
+    async fn attempt(
+        &self,
+        (before, after): (Option<Step>, Option<Step>),
+        store: impl Future<Output = StoreOutcome> + Send + 'static,
+    ) -> StoreOutcome {
+        self.state.pass(before);
+        self.state.alive().await;
+        self.state.perhaps_wait().await;
+        self.state.alive().await;
+        let unknown = || StoreOutcome::Unknown("planned fault".to_owned());
+        let outcome = match self.fate() {
+            Fate::Good => store.await,
+            Fate::AckLost => {
+                store.await;
+                unknown()
+            }
+            Fate::Refused => unknown(),
+            Fate::Late(delay) => {
+                drop(tokio::spawn(async move {
+                    sleep(delay).await;
+                    store.await;
+                }));
+                unknown()
+            }
+        };
+        self.state.pass(after);
+        self.state.perhaps_wait().await;
+        self.state.alive().await;
+        outcome
+    }
+
     /// Sends later, from its own task. What was on its way at a crash still arrives, as on a network.
     fn send_after(&self, delay: Duration, message: Outgoing) {
         let inner = self.inner.clone();
@@ -221,32 +253,15 @@ impl FaultyBus {
 #[async_trait]
 impl Bus for FaultyBus {
     async fn store(&self, message: Outgoing, expect: Expect) -> StoreOutcome {
-        let (before, after) = Step::around(&message.subject);
-        self.state.pass(before);
-        self.state.alive().await;
-        self.state.perhaps_wait().await;
-        self.state.alive().await;
-        let unknown = || StoreOutcome::Unknown("planned fault".to_owned());
-        let outcome = match self.fate() {
-            Fate::Good => self.inner.store(message, expect).await,
-            Fate::AckLost => {
-                self.inner.store(message, expect).await;
-                unknown()
-            }
-            Fate::Refused => unknown(),
-            Fate::Late(delay) => {
-                let inner = self.inner.clone();
-                drop(tokio::spawn(async move {
-                    sleep(delay).await;
-                    inner.store(message, expect).await;
-                }));
-                unknown()
-            }
-        };
-        self.state.pass(after);
-        self.state.perhaps_wait().await;
-        self.state.alive().await;
-        outcome
+        let steps = Step::around(&message.subject);
+        let inner = self.inner.clone();
+        self.attempt(steps, async move { inner.store(message, expect).await }).await
+    }
+
+    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
+        let steps = messages.first().map_or((None, None), |first| Step::around(&first.subject));
+        let inner = self.inner.clone();
+        self.attempt(steps, async move { inner.store_batch(messages, expect).await }).await
     }
 
     fn send(&self, message: Outgoing) -> bool {

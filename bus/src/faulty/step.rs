@@ -27,10 +27,19 @@ pub enum Step {
     ReadInbound,
     /// Records of a journal were read and reach nobody: a crash in the middle of recovery.
     ReadJournal,
+    /// Snapshots (or a marker alone) are about to be stored; they never are.
+    BeforeSnapshots,
+    /// Snapshots are stored; their owner never hears of it.
+    AfterSnapshots,
+    /// Snapshots were read and reach nobody.
+    ReadSnapshots,
 }
 
 impl Step {
-    /// All of them.
+    /// The steps of writing and reading snapshots, beside the commit path.
+    pub const SNAPSHOTS: [Self; 3] = [Self::BeforeSnapshots, Self::AfterSnapshots, Self::ReadSnapshots];
+
+    /// All steps of the commit path.
     pub const ALL: [Self; 12] = [
         Self::BeforeAppend,
         Self::AfterAppend,
@@ -54,6 +63,7 @@ impl Step {
         let tokens: Vec<_> = subject.splitn(7, '.').collect();
         match tokens.get(2).copied() {
             Some("j") => (Some(Self::BeforeAppend), Some(Self::AfterAppend)),
+            Some("snap") => (Some(Self::BeforeSnapshots), Some(Self::AfterSnapshots)),
             Some("cmd") => (Some(Self::BeforeCommand), Some(Self::AfterCommand)),
             Some("dlq") => (Some(Self::BeforeDeadLetter), Some(Self::AfterDeadLetter)),
             Some("receipt") => (Some(Self::BeforeReceipt), None),
@@ -68,6 +78,8 @@ impl Step {
         let ends = |role: &str| stream.ends_with(role);
         if stream.contains("_JOURNAL_") {
             Some(Self::ReadJournal)
+        } else if ends("_SNAPSHOTS") {
+            Some(Self::ReadSnapshots)
         } else if ends("_INTAKE") || ends("_WORK") || ends("_REPLIES") || ends("_BULK") {
             Some(Self::ReadInbound)
         } else {
@@ -102,6 +114,8 @@ mod tests {
         assert_eq!(before("retail.v1.receipt.main.x".to_owned()), Some(Step::BeforeReceipt));
         assert_eq!(before("retail.v1.i.main.x".to_owned()), None);
         assert_eq!(Step::reading(&layout.name(StreamId::Journal(3))), Some(Step::ReadJournal));
+        assert_eq!(before(layout.snapshot(3, "marker")), Some(Step::BeforeSnapshots));
+        assert_eq!(Step::reading(&layout.name(StreamId::Snapshots)), Some(Step::ReadSnapshots));
         assert_eq!(Step::reading(&layout.name(StreamId::Replies)), Some(Step::ReadInbound));
         assert_eq!(Step::reading(&layout.name(StreamId::Events)), None);
     }

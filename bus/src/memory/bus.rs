@@ -13,7 +13,7 @@ use super::router::Router;
 use super::stream::Stream;
 use crate::layout::Layout;
 use crate::ports::{
-    Bus, Expect, OpenError, Outgoing, Position, Reader, Request, StoreOutcome, Stored, StreamBounds,
+    Bus, Expect, MOST_IN_BATCH, OpenError, Outgoing, Position, Reader, Request, StoreOutcome, Stored, StreamBounds,
     Subscription, Unavailable,
 };
 
@@ -115,9 +115,24 @@ impl MemoryBus {
         self.shared.stream(stream).ok_or_else(|| error("no such stream"))
     }
 
+    fn store_batch_now(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
+        if messages.is_empty() || messages.len() > MOST_IN_BATCH {
+            return StoreOutcome::Refused(format!("a batch has 1 to {MOST_IN_BATCH} messages"));
+        }
+        if messages.iter().any(is_too_large) {
+            return StoreOutcome::Refused(format!("larger than {MOST_BYTES_A_MESSAGE} bytes"));
+        }
+        let Some(at) = self.shared.router.find(&messages[0].subject) else {
+            return StoreOutcome::Refused(format!("no stream takes {}", messages[0].subject));
+        };
+        if messages.iter().any(|message| self.shared.router.find(&message.subject) != Some(at)) {
+            return StoreOutcome::Refused("a batch belongs to one stream".to_owned());
+        }
+        self.shared.streams[at].store_batch(messages, expect, (self.shared.clock)())
+    }
+
     fn store_now(&self, message: Outgoing, expect: Expect) -> StoreOutcome {
-        let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        if headers + message.body.len() > MOST_BYTES_A_MESSAGE {
+        if is_too_large(&message) {
             return StoreOutcome::Refused(format!("larger than {MOST_BYTES_A_MESSAGE} bytes"));
         }
         self.shared.core.deliver(&message, None);
@@ -126,6 +141,11 @@ impl MemoryBus {
             None => StoreOutcome::Refused(format!("no stream takes {}", message.subject)),
         }
     }
+}
+
+fn is_too_large(message: &Outgoing) -> bool {
+    let headers: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    headers + message.body.len() > MOST_BYTES_A_MESSAGE
 }
 
 fn now_ns() -> i64 {
@@ -138,6 +158,14 @@ impl Bus for MemoryBus {
     async fn store(&self, message: Outgoing, expect: Expect) -> StoreOutcome {
         if self.shared.is_connected() {
             self.store_now(message, expect)
+        } else {
+            StoreOutcome::Unknown("no connection".to_owned())
+        }
+    }
+
+    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
+        if self.shared.is_connected() {
+            self.store_batch_now(messages, expect)
         } else {
             StoreOutcome::Unknown("no connection".to_owned())
         }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::kept::Kept;
 use super::transform::Rewriter;
-use crate::layout::{Discard, StreamSpec};
+use crate::layout::{Bounds, Discard, StreamSpec};
 use crate::ports::{Expect, Outgoing, StoreOutcome, StreamBounds};
 
 /// What the server adds to each stored message.
@@ -35,12 +35,7 @@ impl Stream {
         let rewritten = self.rewriter.as_ref().and_then(|rewriter| rewriter.rewrite(&message.subject));
         let subject = rewritten.as_deref().unwrap_or(&message.subject);
         let mut kept = self.kept();
-        let holds = match expect {
-            Expect::Anything => true,
-            Expect::LastSequence(sequence) => kept.last == sequence,
-            Expect::LastOnSubject(sequence) => kept.last_on(subject) == sequence,
-        };
-        if !holds {
+        if !holds(&kept, subject, expect) {
             return StoreOutcome::Conflict;
         }
         self.expire(&mut kept, now_ns);
@@ -49,6 +44,35 @@ impl Stream {
             return StoreOutcome::Full;
         }
         StoreOutcome::Stored(kept.push(subject, message.headers, message.body, size, now_ns))
+    }
+
+    /// One attempt to store messages all together: the expectation holds for the first.
+    pub(super) fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect, now_ns: i64) -> StoreOutcome {
+        if !self.spec.allow_atomic {
+            return StoreOutcome::Refused(format!("{} takes no batches", self.spec.name));
+        }
+        let mut kept = self.kept();
+        if messages.first().is_some_and(|first| !holds(&kept, &first.subject, expect)) {
+            return StoreOutcome::Conflict;
+        }
+        self.expire(&mut kept, now_ns);
+        let bytes: u64 = messages.iter().map(|message| size(&message.subject, message)).sum();
+        let count = u64::try_from(messages.len()).expect("a length is a u64");
+        let Bounds { messages: most_messages, bytes: most_bytes, .. } = self.spec.bounds;
+        // What the messages replace is not taken off: near the bound a batch is refused a little early, never half stored.
+        let too_much = most_messages.is_some_and(|most| kept.count + count > most)
+            || most_bytes.is_some_and(|most| kept.bytes + bytes > most);
+        if self.spec.discard == Discard::New && too_much {
+            return StoreOutcome::Full;
+        }
+        let first = kept.last + 1;
+        for message in messages {
+            let size = size(&message.subject, &message);
+            let room = self.make_room(&mut kept, &message.subject, size);
+            debug_assert!(room, "the room for all of them was there above");
+            kept.push(&message.subject, message.headers, message.body, size, now_ns);
+        }
+        StoreOutcome::Stored(first)
     }
 
     /// Messages past their age go.
@@ -93,6 +117,14 @@ impl Stream {
             most_messages: self.spec.bounds.messages,
             most_bytes: self.spec.bounds.bytes,
         }
+    }
+}
+
+fn holds(kept: &Kept, subject: &str, expect: Expect) -> bool {
+    match expect {
+        Expect::Anything => true,
+        Expect::LastSequence(sequence) => kept.last == sequence,
+        Expect::LastOnSubject(sequence) => kept.last_on(subject) == sequence,
     }
 }
 

@@ -7,11 +7,12 @@ use async_nats::jetstream::context::{
 };
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
-use async_nats::{Client, HeaderValue, RequestErrorKind};
+use async_nats::{Client, HeaderMap, HeaderValue, RequestErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+use super::batch;
 use super::connect::{ConnectError, Connection, NatsOptions, Version};
 use super::reader::NatsReader;
 use super::sender::Sender;
@@ -81,6 +82,27 @@ impl NatsBus {
     }
 }
 
+/// Says what is expected of the stream.
+pub(super) fn expecting(headers: &mut HeaderMap, expect: Expect) {
+    match expect {
+        Expect::Anything => {}
+        Expect::LastSequence(last) => {
+            headers.insert(async_nats::header::NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(last));
+        }
+        Expect::LastOnSubject(last) => {
+            headers.insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(last));
+        }
+    }
+}
+
+/// The refusal of a message that the server would not take for its size.
+pub(super) fn too_large(client: &Client, message: &Outgoing) -> Option<StoreOutcome> {
+    let texts: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let most = client.max_payload();
+    let too_large = most > 0 && texts + HEADER_OVERHEAD + message.body.len() > most;
+    too_large.then(|| StoreOutcome::Refused(format!("larger than {most} bytes")))
+}
+
 pub(super) fn context(client: &Client, patience: Duration) -> Context {
     ContextBuilder::new().timeout(patience).build(client.clone())
 }
@@ -104,20 +126,9 @@ impl Bus for NatsBus {
         let Some(mut headers) = translate::header_map(&message.headers) else {
             return StoreOutcome::Refused("a header holds what no header can carry".to_owned());
         };
-        match expect {
-            Expect::Anything => {}
-            Expect::LastSequence(last) => {
-                headers.insert(async_nats::header::NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(last));
-            }
-            Expect::LastOnSubject(last) => {
-                headers
-                    .insert(async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, HeaderValue::from(last));
-            }
-        }
-        let texts: usize = message.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-        let most = self.committing.client.max_payload();
-        if most > 0 && texts + HEADER_OVERHEAD + message.body.len() > most {
-            return StoreOutcome::Refused(format!("larger than {most} bytes"));
+        expecting(&mut headers, expect);
+        if let Some(refused) = too_large(&self.committing.client, &message) {
+            return refused;
         }
         let mut losses = self.committing.watch();
         // Without a connection the library would queue the message and send it at some later time.
@@ -146,6 +157,10 @@ impl Bus for NatsBus {
                 }
             },
         }
+    }
+
+    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
+        batch::store(&self.committing, messages, expect).await
     }
 
     fn send(&self, message: Outgoing) -> bool {

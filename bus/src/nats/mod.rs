@@ -4,6 +4,7 @@
 //! directions), `sender` (fire and forget), `reader`, [`setup`](Setup) (creating and checking streams), `durability`, and
 //! `process` (a server of one's own for demos and tests).
 
+mod batch;
 mod bus;
 mod connect;
 mod durability;

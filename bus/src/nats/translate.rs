@@ -102,7 +102,8 @@ fn refusal(error: &AckError) -> StoreOutcome {
         10_077 if error.description.contains("maximum") => StoreOutcome::Full,
         10_023 | 10_047 => StoreOutcome::Full,
         // Larger than the stream takes; sealed; a header that the stream does not know.
-        10_054 | 10_109 | 10_166 | 10_060 => StoreOutcome::Refused(text()),
+        // Batches: not allowed on the stream (10174), longer than the server takes (10199).
+        10_054 | 10_109 | 10_174 | 10_199 | 10_166 | 10_060 => StoreOutcome::Refused(text()),
         _ => StoreOutcome::Unknown(text()),
     }
 }

@@ -70,6 +70,8 @@ async fn given_faults_when_a_store_is_acknowledged_then_it_is_there_and_unknown_
 async fn one_of_each(bus: &dyn Bus) {
     let layout = layout();
     bus.store(message(layout.journal(0), "record"), Expect::LastSequence(0)).await;
+    let marker = vec![message(layout.snapshot(0, "marker"), "marker")];
+    bus.store_batch(marker, Expect::LastOnSubject(0)).await;
     bus.store(message(layout.page("main", 0), "page"), Expect::LastOnSubject(0)).await;
     bus.store(message(layout.dead_letter("main", "order", "schema", 0), "letter"), Expect::LastOnSubject(0))
         .await;
@@ -80,7 +82,7 @@ async fn one_of_each(bus: &dyn Bus) {
     ] {
         bus.send(message(subject, "sent"));
     }
-    for stream in [StreamId::Work, StreamId::Journal(0)] {
+    for stream in [StreamId::Work, StreamId::Journal(0), StreamId::Snapshots] {
         let mut reader = bus.open(&layout.name(stream), None, Position::default()).await.unwrap();
         reader.next(1, Duration::from_secs(1)).await.unwrap();
     }
@@ -88,7 +90,7 @@ async fn one_of_each(bus: &dyn Bus) {
 
 #[tokio::test(start_paused = true)]
 async fn given_a_crash_at_each_step_when_it_is_reached_then_the_bus_is_dead_and_the_one_inside_lives() {
-    for step in Step::ALL {
+    for step in Step::ALL.into_iter().chain(Step::SNAPSHOTS) {
         let memory = MemoryBus::real_time(&layout());
         stored(&memory, work("o-1", "input")).await;
         let plan = FaultPlan::none(1).with_crash(CrashAt { step, nth: 1 });
@@ -110,7 +112,14 @@ async fn given_a_crash_at_each_step_when_it_is_reached_then_the_bus_is_dead_and_
         };
         assert_eq!(count(StreamId::Work).await, 1, "{step:?}");
         let record = u64::from(step != Step::BeforeAppend);
-        let page = u64::from(!matches!(step, Step::BeforeAppend | Step::AfterAppend | Step::BeforePage));
+        let page = u64::from(!matches!(
+            step,
+            Step::BeforeAppend
+                | Step::AfterAppend
+                | Step::BeforeSnapshots
+                | Step::AfterSnapshots
+                | Step::BeforePage
+        ));
         assert_eq!(
             (count(StreamId::Journal(0)).await, count(StreamId::Events).await),
             (record, page),

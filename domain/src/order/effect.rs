@@ -174,7 +174,7 @@ impl Kind {
 }
 
 /// An open command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// `{tenant}:{order}:{kind}:{ordinal}`.
     pub id: Box<str>,

@@ -91,7 +91,7 @@ fn submitted(state: &mut State, content: &Content) {
         .map(|line| LineUnits { pending: line.quantity, ..LineUnits::default() })
         .collect();
     state.tenders = vec![TenderLedger::default(); content.tenders.len()];
-    state.content = Some(Arc::new(Frozen { cells: content.cells(), content: content.clone() }));
+    state.content = Some(Arc::new(Frozen::from(content.clone())));
 }
 
 fn rejected(state: &mut State, reason: &Reason, version: u64) {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::content::Content;
 use super::effect::{Effect, KINDS, Kind, Units};
 use super::event::{
@@ -14,7 +16,8 @@ use crate::reason::Reason;
 use crate::time::Timestamp;
 
 /// Where an order stands in its life (LIFECYCLE 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Nobody has submitted it; early messages may wait for it.
     #[default]
@@ -68,7 +71,7 @@ impl Phase {
 }
 
 /// Where the units of one line stand; the numbers add up to what was ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LineUnits {
     /// Without a node.
     pub pending: u32,
@@ -104,7 +107,7 @@ impl LineUnits {
 }
 
 /// The money of one tender, in minor units.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TenderLedger {
     /// What the gateway knows the authorization by.
     pub authorization_ref: Option<Box<str>>,
@@ -123,7 +126,7 @@ pub struct TenderLedger {
 }
 
 /// The points that pay.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RedemptionLedger {
     /// What the platform knows the reservation by.
     pub reservation_ref: Option<Box<str>>,
@@ -144,7 +147,7 @@ pub struct RedemptionLedger {
 }
 
 /// The points that are earned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AccrualLedger {
     /// The difference on its way; stays if it was refused.
     pub posting: Points,
@@ -153,7 +156,7 @@ pub struct AccrualLedger {
 }
 
 /// Units of one allocation in a shipment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipmentRow {
     /// The reference that the allocation gave.
     pub allocation_ref: Box<str>,
@@ -175,7 +178,7 @@ impl ShipmentRow {
 }
 
 /// What was released to one node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
     /// Which node.
     pub node: Box<str>,
@@ -193,7 +196,7 @@ impl Shipment {
 }
 
 /// What left together, and how much of it was delivered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parcel {
     /// As it was told.
     pub departure: Arc<Departure>,
@@ -218,7 +221,7 @@ impl Parcel {
 }
 
 /// A delivery that waits for its departure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlyDelivery {
     /// The shipment.
     pub shipment_id: Box<str>,
@@ -247,7 +250,7 @@ impl EarlyDelivery {
 }
 
 /// A message that came before its order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parked {
     /// As it came.
     pub envelope: Envelope,
@@ -256,7 +259,8 @@ pub struct Parked {
 }
 
 /// How far a document is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DocumentState {
     /// Due; waits for those it depends on.
     Queued,
@@ -269,7 +273,7 @@ pub enum DocumentState {
 }
 
 /// A document and how far it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// What it says.
     pub due: Arc<DocumentDue>,
@@ -279,8 +283,10 @@ pub struct Document {
     pub state: DocumentState,
 }
 
-/// Everything about one order. The default is an order that nobody has heard of.
-#[derive(Debug, Clone, Default)]
+/// Everything about one order. The default is an order that nobody has heard of. Persisted in snapshots: names and meaning
+/// stay, and a new field needs a value that older snapshots mean by its absence.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct State {
     /// Where it stands.
     pub phase: Phase,
@@ -326,13 +332,26 @@ pub struct State {
     pub status: Status,
 }
 
-/// The submit and its cells, split once.
-#[derive(Debug)]
+/// The submit and its cells, split once. Written as the submit alone: the same submit always splits the same way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Content", into = "Content")]
 pub struct Frozen {
     /// As submitted.
     pub content: Content,
     /// Split once (M4).
     pub cells: Cells,
+}
+
+impl From<Content> for Frozen {
+    fn from(content: Content) -> Self {
+        Self { cells: content.cells(), content }
+    }
+}
+
+impl From<Frozen> for Content {
+    fn from(frozen: Frozen) -> Self {
+        frozen.content
+    }
 }
 
 impl State {

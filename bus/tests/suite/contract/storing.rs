@@ -1,8 +1,9 @@
-//! Guarantees 1 to 4: sequences, transforms, bounds, expectations.
+//! Guarantees 1 to 4 and 9: sequences, transforms, bounds, expectations, batches.
 
 use bus::append::{Appended, append_until_definite};
 use bus::layout::StreamId;
-use bus::ports::{Expect, SharedBus, StoreOutcome};
+use bus::marked::{Marked, store_marked};
+use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
 use domain::decider::Participant;
 use domain::envelope::{Headers, Plane};
 use domain::ids::Key;
@@ -140,6 +141,57 @@ pub(crate) async fn a_snapshot_replaces_the_one_before(bus: SharedBus) {
     assert_eq!(bodies(&all(&bus, &stream).await), ["b", "c"]);
     let last = bus.last_on_subject(&stream, &subject("o-1")).await.unwrap().unwrap();
     assert_eq!((last.sequence, &last.body[..]), (3, b"c".as_slice()));
+}
+
+fn snapshots(keys: std::ops::Range<usize>, body: &str) -> Vec<Outgoing> {
+    let subject = |key: usize| layout().snapshot(1, format!("7.main.order.o-{key}"));
+    keys.map(|key| message(subject(key), body)).collect()
+}
+
+pub(crate) async fn a_batch_is_stored_whole_or_not_at_all(bus: SharedBus) {
+    let stream = layout().name(StreamId::Snapshots);
+    let first = bus.store_batch(snapshots(0..3, "a"), Expect::LastOnSubject(0)).await;
+    assert_eq!(first, StoreOutcome::Stored(1), "the sequence of the first of three");
+    let late = bus.store_batch(snapshots(0..3, "b"), Expect::LastOnSubject(0)).await;
+    assert_eq!(late, StoreOutcome::Conflict);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["a", "a", "a"]);
+    assert_eq!(
+        bus.store_batch(snapshots(0..2, "c"), Expect::LastOnSubject(1)).await,
+        StoreOutcome::Stored(4)
+    );
+    assert_eq!(bodies(&all(&bus, &stream).await), ["a", "c", "c"]);
+    assert_eq!(bus.store_batch(snapshots(5..6, "d"), Expect::Anything).await, StoreOutcome::Stored(6));
+    let journal = vec![message(layout().journal(1), "x"), message(layout().journal(1), "y")];
+    let refused = bus.store_batch(journal, Expect::Anything).await;
+    assert!(matches!(refused, StoreOutcome::Refused(_)), "the journal takes no batches: {refused:?}");
+}
+
+pub(crate) async fn a_batch_of_the_largest_size_is_taken_and_a_larger_one_is_not(bus: SharedBus) {
+    let stream = layout().name(StreamId::Snapshots);
+    let most = bus::ports::MOST_IN_BATCH;
+    let larger = bus.store_batch(snapshots(0..most + 1, "a"), Expect::Anything).await;
+    assert!(matches!(larger, StoreOutcome::Refused(_)), "{larger:?}");
+    assert_eq!(bus.bounds(&stream).await.unwrap().messages, 0);
+    assert_eq!(bus.store_batch(snapshots(0..most, "b"), Expect::Anything).await, StoreOutcome::Stored(1));
+    assert_eq!(bus.bounds(&stream).await.unwrap().messages, most as u64);
+}
+
+pub(crate) async fn a_marked_batch_is_stored_or_deposed(bus: SharedBus) {
+    let stream = layout().name(StreamId::Snapshots);
+    let marked = |marker: &'static str, known| {
+        let (bus, stream) = (bus.clone(), stream.clone());
+        async move {
+            let mut batch = vec![message(layout().snapshot(1, "marker"), marker)];
+            batch.extend(snapshots(0..2, marker));
+            store_marked(&*bus, &stream, batch, known).await
+        }
+    };
+    assert_eq!(marked("one", 0).await, Marked::Stored(1));
+    assert_eq!(marked("two", 1).await, Marked::Stored(4));
+    // The same batch again, as after a lost answer, and that of somebody who was deposed.
+    assert_eq!(marked("two", 1).await, Marked::Stored(4));
+    assert_eq!(marked("zwei", 1).await, Marked::Deposed);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["two", "two", "two"]);
 }
 
 pub(crate) async fn the_audit_cannot_be_purged(bus: SharedBus) {
