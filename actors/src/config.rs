@@ -62,6 +62,20 @@ pub struct NodeConfig {
     pub send_queue: usize,
     /// Commands a second that recovery sends again to one participant.
     pub resend_per_second: u32,
+    /// When an entity without inputs leaves memory.
+    pub idle_after_ms: i64,
+    /// How old the oldest journal record may get that no snapshot covers: the bound on what a recovery replays.
+    pub checkpoint_age_ms: i64,
+    /// How often snapshots are taken.
+    pub snapshot_interval_ms: u64,
+    /// Snapshots stored together, 1 to 999.
+    pub snapshot_batch: usize,
+    /// Entities read back into memory at the same time.
+    pub loads_at_once: usize,
+    /// How old a journal record must be to be purged, once snapshots cover it; 0 = for ever.
+    pub journal_keep_ms: i64,
+    /// How many bytes of a partition's journal are kept, covered by snapshots or not asked for any more; 0 = all.
+    pub journal_keep_bytes: u64,
     /// Kinds of events that are also published alone: `order.*`, one kind, or `!` and a kind to leave it out.
     pub singles: Vec<String>,
 }
@@ -123,6 +137,13 @@ impl Default for NodeConfig {
             in_flight_commands: InFlight::default(),
             send_queue: 4_096,
             resend_per_second: 5_000,
+            idle_after_ms: 60_000,
+            checkpoint_age_ms: 60_000,
+            snapshot_interval_ms: 1_000,
+            snapshot_batch: 250,
+            loads_at_once: 64,
+            journal_keep_ms: 0,
+            journal_keep_bytes: 0,
             singles: singles.map(str::to_owned).to_vec(),
         }
     }

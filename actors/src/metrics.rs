@@ -129,6 +129,14 @@ pub struct Metrics {
     pub fenced: Counter,
     /// Decisions replayed by recoveries.
     pub replayed: Counter,
+    /// Snapshots stored.
+    pub snapshots: Counter,
+    /// Entities that left memory, their snapshots being stored.
+    pub passivated: Counter,
+    /// Entities read back from their snapshots.
+    pub loaded: Counter,
+    /// Journal records purged because snapshots cover them.
+    pub purged_records: Counter,
     /// Entities by phase.
     pub phases: DashMap<&'static str, i64>,
 }

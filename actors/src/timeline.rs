@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::node::ReadError;
 use crate::outbound::rfc3339;
 use crate::partition::Partition;
+use crate::partition::loading::{LoadError, load};
 use crate::record::{Cause, Decided, Entry, Record, decode};
 use crate::recovery::evolve;
 
@@ -40,11 +41,7 @@ pub(crate) async fn tell<D: Decider>(
     partition: &Partition<D>,
     id: &EntityId,
 ) -> Result<Option<String>, ReadError> {
-    let sequences = {
-        let mut entities = partition.entities.borrow_mut();
-        let slot = entities.number(id).and_then(|number| entities.slot(number));
-        slot.map(|slot| slot.trail.borrow().sequences())
-    };
+    let sequences = sequences(partition, id).await?;
     let Some(sequences) = sequences else { return Ok(None) };
     let stream = partition.env.layout.name(StreamId::Journal(partition.number));
     let (mut state, mut lines) = (D::State::default(), Vec::new());
@@ -68,6 +65,29 @@ pub(crate) async fn tell<D: Decider>(
     }
     let entries = serde_json::to_string(&lines).expect("lines are plain data");
     Ok(Some(format!(r#"{{"{}_id":"{}","entries":{entries}}}"#, id.kind, id.key)))
+}
+
+/// The sequences of the records of an entity; of one that is away, its snapshot has them. None = never heard of.
+async fn sequences<D: Decider>(
+    partition: &Partition<D>,
+    id: &EntityId,
+) -> Result<Option<Vec<u64>>, ReadError> {
+    let saved = {
+        let mut entities = partition.entities.borrow_mut();
+        let Some(slot) = entities.number(id).and_then(|number| entities.slot(number)) else {
+            return Ok(None);
+        };
+        if !slot.is_away() {
+            return Ok(Some(slot.trail.sequences()));
+        }
+        slot.saved.expect("an entity is put away only when it is saved")
+    };
+    match load(partition, id, saved).await {
+        Ok((_, trail)) => Ok(Some(trail.sequences())),
+        Err(LoadError::Unavailable(error)) => Err(ReadError::Unavailable(error.to_string())),
+        Err(LoadError::Damaged(text)) => Err(ReadError::Unavailable(text)),
+        Err(LoadError::Gone) => Err(ReadError::Unavailable("it changes just now; ask again".to_owned())),
+    }
 }
 
 fn line<D: Decider>(state: &mut D::State, decided: &Decided<D::Event>) -> Result<Line, ReadError> {

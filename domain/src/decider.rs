@@ -156,7 +156,7 @@ pub enum Answer {
 }
 
 /// The settled outcome of the message that made an entity (a submit); remembered, so it can be told again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// The version of the entity when it was settled.
     pub version: u64,

@@ -1,7 +1,6 @@
 //! The actor around one entity: takes its messages in order, one at a time. The rules are in the decider, the way of a
 //! message in `command_path`.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use actix::{Actor, Context, Handler, Message};
@@ -11,10 +10,9 @@ use tokio::sync::oneshot;
 
 use super::command_path;
 use super::memory::Entity;
-use super::trail::Trail;
 use crate::inbound::Arrival;
 use crate::node::{EntityView, ReadError};
-use crate::partition::{Consumed, Partition};
+use crate::partition::{Captured, Consumed, Partition};
 
 /// An input for the entity.
 #[derive(Debug, Message)]
@@ -44,25 +42,23 @@ pub(crate) struct Peek {
     pub(crate) answer: oneshot::Sender<Result<Option<EntityView>, ReadError>>,
 }
 
+/// The entity is wanted as it is recorded, to be written.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Capture(pub(crate) oneshot::Sender<Captured>);
+
 /// One live entity.
 #[derive(Debug)]
 pub(crate) struct EntityActor<D: Decider> {
     pub(super) id: EntityId,
     pub(super) number: u32,
     pub(super) entity: Entity<D>,
-    pub(super) trail: Rc<RefCell<Trail>>,
     pub(super) partition: Rc<Partition<D>>,
 }
 
 impl<D: Decider> EntityActor<D> {
-    pub(crate) fn new(
-        id: EntityId,
-        number: u32,
-        entity: Entity<D>,
-        trail: Rc<RefCell<Trail>>,
-        partition: Rc<Partition<D>>,
-    ) -> Self {
-        Self { id, number, entity, trail, partition }
+    pub(crate) fn new(id: EntityId, number: u32, entity: Entity<D>, partition: Rc<Partition<D>>) -> Self {
+        Self { id, number, entity, partition }
     }
 
     fn take(&mut self, handle: impl FnOnce(&mut Self)) {
@@ -110,9 +106,24 @@ impl<D: Decider> Handler<Peek> for EntityActor<D> {
     type Result = ();
 
     fn handle(&mut self, peek: Peek, _: &mut Context<Self>) {
+        self.partition.arrived(self.number);
         let view = command_path::view(&self.id, &self.entity);
         self.partition.queue_answer(Box::new(move || {
             let _gone = peek.answer.send(view); // the reader did not wait
+        }));
+    }
+}
+
+impl<D: Decider> Handler<Capture> for EntityActor<D> {
+    type Result = ();
+
+    fn handle(&mut self, Capture(captured): Capture, _: &mut Context<Self>) {
+        self.partition.arrived(self.number);
+        let (partition, number) = (Rc::clone(&self.partition), self.number);
+        let (id, entity, changes) = (self.id.clone(), self.entity.clone(), partition.changes(number));
+        // Behind everything that is decided: once this comes, all of the state is recorded.
+        self.partition.queue_answer(Box::new(move || {
+            let _gone = captured.send(partition.captured(number, id, &entity, changes)); // the partition drains
         }));
     }
 }

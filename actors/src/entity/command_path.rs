@@ -282,7 +282,8 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
         settled.outcome.as_ref(),
         &settled.wishes,
     );
-    queued.trail = Some(Rc::clone(&actor.trail));
+    queued.decider = Some(actor.number);
+    partition.decided(actor.number, D::is_final(&actor.entity.state));
     (queued, settled)
 }
 
@@ -323,6 +324,8 @@ fn quarantine<D: Decider>(
     let entry = Quarantined { entity: actor.id.clone(), cause: cause.clone(), envelope: envelope.clone() };
     encode_entry(&mut queued.entries, &Entry::<()>::Quarantined(entry));
     queued.entry_count = 1;
+    queued.decider = Some(actor.number);
+    partition.decided(actor.number, false);
     if let Some(addressee) = addressee {
         let reason = Reason::new(
             Code::Quarantined,

@@ -7,7 +7,7 @@ pub(crate) mod outgoing;
 mod seen;
 mod trail;
 
-pub(crate) use actor::{Deliver, EntityActor, Peek, Release, Wake};
+pub(crate) use actor::{Capture, Deliver, EntityActor, Peek, Release, Wake};
 pub(crate) use memory::Entity;
 pub(crate) use seen::HashKey;
 pub(crate) use trail::Trail;

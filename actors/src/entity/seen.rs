@@ -3,6 +3,7 @@
 use std::hash::Hasher;
 
 use domain::envelope::Envelope;
+use domain::ids::EntityId;
 use siphasher::sip::SipHasher13;
 
 /// How many inputs an entity remembers, as the contract promises; what is older, the rules recognise by what it says.
@@ -19,6 +20,17 @@ impl std::fmt::Debug for HashKey {
 }
 
 impl HashKey {
+    /// A mark of one version of an entity, for the census of its snapshots.
+    pub(crate) fn mark(self, entity: &EntityId, version: u64) -> u64 {
+        let mut mark = SipHasher13::new_with_key(&self.0);
+        for part in [entity.tenant.as_str(), entity.kind.as_str(), entity.key.as_str()] {
+            mark.write(part.as_bytes());
+            mark.write_u8(0xff);
+        }
+        mark.write_u64(version);
+        mark.finish()
+    }
+
     /// Identity (source and id) and content of a message.
     pub(crate) fn of(self, envelope: &Envelope) -> (u64, u32) {
         let mut identity = SipHasher13::new_with_key(&self.0);
@@ -50,7 +62,7 @@ pub(crate) enum Recognised {
 }
 
 /// The last inputs that led to a decision, newest overwriting oldest.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct SeenInputs {
     ring: Vec<(u64, u32)>,
     next: usize,
@@ -64,6 +76,20 @@ impl SeenInputs {
             Some((_, known)) if *known == content => Recognised::Repeated,
             Some(_) => Recognised::Contradicted,
         }
+    }
+
+    /// All that are remembered, oldest first.
+    pub(crate) fn in_order(&self) -> Vec<(u64, u32)> {
+        self.ring[self.next..].iter().chain(&self.ring[..self.next]).copied().collect()
+    }
+
+    /// Those that [`Self::in_order`] gave.
+    pub(crate) fn from_order(inputs: &[(u64, u32)]) -> Self {
+        let mut seen = Self::default();
+        for input in inputs {
+            seen.remember(*input);
+        }
+        seen
     }
 
     /// Remembers an input; the oldest goes if there are too many.
@@ -91,5 +117,9 @@ mod tests {
         assert_eq!(seen.recognise((1, 1)), Recognised::Repeated);
         assert_eq!(seen.recognise((MOST_SEEN as u64, 2)), Recognised::Contradicted);
         assert_eq!(seen.ring.len(), MOST_SEEN);
+        let mut again = SeenInputs::from_order(&seen.in_order());
+        again.remember((1_000, 1));
+        assert_eq!(again.recognise((1, 1)), Recognised::New, "the oldest goes first, as before");
+        assert_eq!(again.recognise((2, 1)), Recognised::Repeated);
     }
 }

@@ -26,6 +26,18 @@ impl Trail {
         }
     }
 
+    /// The trail as it is written.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The trail that was written as `bytes`.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Self {
+        let mut trail = Self { bytes: bytes.to_vec(), last: 0 };
+        trail.last = trail.sequences().last().copied().unwrap_or_default();
+        trail
+    }
+
     /// All sequences, oldest first.
     pub(crate) fn sequences(&self) -> Vec<u64> {
         let (mut sequences, mut sequence, mut difference, mut shift) = (Vec::new(), 0, 0, 0);
@@ -56,5 +68,8 @@ mod tests {
         }
         assert_eq!(trail.sequences(), sequences);
         assert_eq!(trail.bytes.len(), 1 + 1 + 1 + 1 + 3 + 6);
+        let mut again = Trail::from_bytes(trail.bytes());
+        again.push(sequences[5]);
+        assert_eq!(again.sequences(), sequences, "a trail that was written goes on where it ended");
     }
 }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
 use domain::decider::Decider;
 use domain::ids::EntityId;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::core::{Environment, Partition};
 use super::life;
+use super::loading::{LoadError, load};
 use crate::entity::command_path;
 use crate::node::{EntityView, PartitionStatus, ReadError};
 use crate::timeline;
@@ -87,30 +88,41 @@ impl<D: Decider> Handler<Read> for PartitionActor<D> {
     type Result = ResponseFuture<Result<Option<EntityView>, ReadError>>;
 
     fn handle(&mut self, Read(id): Read, _: &mut Context<Self>) -> Self::Result {
-        let begun = self.partition().map(|partition| begin_read(&partition, &id));
-        Box::pin(async move {
-            match begun? {
-                Begun::Known(view) => view,
-                Begun::Asked(answer) => answer.await.unwrap_or(Err(ReadError::Overloaded)),
+        let partition = self.partition();
+        Box::pin(async move { read(&partition?, &id).await })
+    }
+}
+
+/// How often a reader looks again for an entity that comes and goes.
+const MOST_LOOKS: usize = 8;
+
+/// What rests is recorded and can be shown at once; what lives is asked, and answers after the ack; what is away is shown from
+/// its snapshot, and stays away.
+async fn read<D: Decider>(
+    partition: &Rc<Partition<D>>,
+    id: &EntityId,
+) -> Result<Option<EntityView>, ReadError> {
+    for _ in 0..MOST_LOOKS {
+        let Some(number) = partition.entities.borrow().number(id) else { return Ok(None) };
+        if let Some(view) = partition.peek(number) {
+            return view.await.unwrap_or(Err(ReadError::Overloaded));
+        }
+        let saved = {
+            let mut entities = partition.entities.borrow_mut();
+            let Some(slot) = entities.slot(number) else { return Ok(None) };
+            if let Some(entity) = slot.resting.as_deref() {
+                return command_path::view(id, entity);
             }
-        })
+            slot.saved.expect("an entity is put away only when it is saved")
+        };
+        match load(partition, id, saved).await {
+            Ok((entity, _)) => return command_path::view(id, &entity),
+            Err(LoadError::Unavailable(error)) => return Err(ReadError::Unavailable(error.to_string())),
+            Err(LoadError::Damaged(text)) => return Err(ReadError::Unavailable(text)),
+            Err(LoadError::Gone) => {} // it was read back meanwhile, and has another snapshot by now
+        }
     }
-}
-
-enum Begun {
-    Known(Result<Option<EntityView>, ReadError>),
-    Asked(oneshot::Receiver<Result<Option<EntityView>, ReadError>>),
-}
-
-/// What rests is recorded and can be shown at once; what lives is asked, and answers after the ack.
-fn begin_read<D: Decider>(partition: &Rc<Partition<D>>, id: &EntityId) -> Begun {
-    let Some(number) = partition.entities.borrow().number(id) else { return Begun::Known(Ok(None)) };
-    if let Some(view) = partition.peek(number) {
-        return Begun::Asked(view);
-    }
-    let mut entities = partition.entities.borrow_mut();
-    let resting = entities.slot(number).and_then(|slot| slot.resting.as_deref());
-    Begun::Known(resting.map_or(Ok(None), |entity| command_path::view(id, entity)))
+    Err(ReadError::Unavailable(format!("the snapshot of {id} is gone")))
 }
 
 impl<D: Decider> Handler<Timeline> for PartitionActor<D> {

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 use bus::layout::Lane;
 use bus::ports::Outgoing;
@@ -12,7 +11,6 @@ use domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_PAGE_BYTES, MOST_RECORD_BYTES};
-use crate::entity::Trail;
 use crate::record::{DeadLetter, Entry, encode_entry};
 
 /// An input (or one item of it) of which the fate is known.
@@ -41,8 +39,8 @@ pub(crate) struct Queued {
     pub(crate) receipts: Vec<Outgoing>,
     /// Answers a reader.
     pub(crate) answer: Option<Box<dyn FnOnce()>>,
-    /// The records of the entity that decided.
-    pub(crate) trail: Option<Rc<RefCell<Trail>>>,
+    /// The number of the entity that decided, or was set aside.
+    pub(crate) decider: Option<u32>,
     pub(crate) consumed: Option<Consumed>,
     /// Credits that come back with the ack.
     pub(crate) credits: usize,

@@ -111,6 +111,7 @@ pub(crate) async fn append<D: Decider>(
             env.metrics.append_us.record_us(started.elapsed());
             *end = JournalEnd { epoch: end.epoch, batch: head.batch, sequence, hash, positions };
             env.board.recorded(partition.number, positions);
+            partition.recorded.set(sequence);
             Ok(())
         }
         Appended::Fenced => Err(Halt::Fenced),
@@ -147,8 +148,8 @@ async fn release<D: Decider>(
         for (participant, command) in queued.commands {
             commands[participant.index()].push(command);
         }
-        if let (Some(trail), Some(sequence)) = (queued.trail, sequence) {
-            trail.borrow_mut().push(sequence);
+        if let (Some(number), Some(sequence)) = (queued.decider, sequence) {
+            partition.decision_recorded(number, sequence);
         }
         for receipt in queued.receipts {
             let _lost = env.bus.send(receipt); // the sender asks again

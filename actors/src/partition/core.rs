@@ -13,7 +13,9 @@ use tokio::sync::{Notify, watch};
 use super::commit_queue::{CommitQueue, Consumed, Queued};
 use super::entities::Entities;
 use super::handing_on::HandingOn;
+use super::keeping::Keeping;
 use super::lanes::LaneState;
+use super::loading::Loads;
 use super::publisher::Published;
 use super::receipts::Receipts;
 use super::timers::Timers;
@@ -77,6 +79,10 @@ pub(crate) struct Partition<D: Decider> {
     pub(crate) gate_freed: Arc<Notify>,
     pub(crate) receipts: RefCell<Receipts>,
     pub(crate) published: Published,
+    /// The journal sequence of the last record that is stored.
+    pub(crate) recorded: Cell<u64>,
+    pub(crate) keeping: RefCell<Keeping>,
+    pub(crate) loads: Loads,
     /// Wakes the pump: something was read, or credits came back.
     pub(crate) work_ready: Notify,
     /// The latest time that any decision was given; never goes back.
@@ -93,6 +99,7 @@ impl<D: Decider> Partition<D> {
         hash_key: HashKey,
         gate_freed: Arc<Notify>,
     ) -> Self {
+        let loads = Loads::new(env.config.loads_at_once);
         let (credits, lanes) =
             (env.config.in_flight_inputs, Lane::ALL.map(|lane| LaneState::new(&env.layout, lane)));
         Self {
@@ -109,6 +116,9 @@ impl<D: Decider> Partition<D> {
             gate_freed,
             receipts: RefCell::default(),
             published: Published::default(),
+            recorded: Cell::new(0),
+            keeping: RefCell::default(),
+            loads,
             work_ready: Notify::new(),
             last_time: Cell::default(),
             credits: Cell::new(credits),
@@ -120,6 +130,11 @@ impl<D: Decider> Partition<D> {
     /// The greater of the clock and the last recorded time.
     pub(crate) fn now(&self) -> Timestamp {
         self.env.clock.now().max(self.last_time.get())
+    }
+
+    /// The latest time that any decision was given.
+    pub(crate) fn last_time(&self) -> Timestamp {
+        self.last_time.get()
     }
 
     /// Time never goes back behind a decision.

@@ -1,10 +1,9 @@
-//! The entities that a partition knows: resting as data, or live behind an actor.
+//! The entities that a partition knows: live behind an actor, resting as data, or away in their snapshots.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use actix::{Actor, Addr, Context, Handler};
+use actix::{Actor, Addr};
 use domain::decider::{Decider, Participant};
 use domain::ids::EntityId;
 use domain::time::Timestamp;
@@ -13,22 +12,72 @@ use tokio::sync::oneshot;
 use super::commit_queue::{Consumed, Queued};
 use super::core::Partition;
 use super::timers::Due;
-use crate::entity::{Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
+use super::keeping::Captured;
+use crate::entity::{Capture, Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
 use crate::inbound::Arrival;
 use crate::node::{EntityView, ReadError};
 
-/// One known entity.
+/// Something for an entity to do.
+#[derive(Debug)]
+pub(crate) enum Errand<M> {
+    Deliver(Deliver<M>),
+    Wake(Wake),
+    Release(Release),
+}
+
+/// Where the newest snapshot of an entity stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Saved {
+    pub(crate) version: u64,
+    /// In the stream of snapshots.
+    pub(crate) sequence: u64,
+}
+
+/// One known entity. It is live (an address), resting (its state), or away (neither).
 #[derive(Debug)]
 pub(crate) struct Slot<D: Decider> {
     pub(crate) id: EntityId,
     address: Option<Addr<EntityActor<D>>>,
     /// Its state while no actor has it.
     pub(crate) resting: Option<Box<Entity<D>>>,
+    /// What waits, in order, until the entity is read back; none = it is not being read back.
+    waiting: Option<Box<VecDeque<Errand<D::Message>>>>,
     /// Messages on their way to the actor.
     pending: usize,
+    /// Decisions on their way to the journal.
+    pub(super) unrecorded: usize,
+    /// How many changes there were since it is in memory, recorded or not.
+    pub(super) changes: u64,
     pub(crate) version: u64,
     pub(crate) deadline: Option<Timestamp>,
-    pub(crate) trail: Rc<RefCell<Trail>>,
+    /// Where its records stand; empty while it is away, for then the snapshot has it.
+    pub(crate) trail: Trail,
+    pub(crate) saved: Option<Saved>,
+    /// The first record that may hold a decision behind its snapshot.
+    pub(super) unsaved_from: Option<u64>,
+    pub(super) touched: Timestamp,
+    pub(super) is_final: bool,
+    /// When it is looked at next, because it may have become idle.
+    pub(super) watched: Option<Timestamp>,
+}
+
+impl<D: Decider> Slot<D> {
+    /// True if its state is neither behind an actor nor here.
+    pub(crate) const fn is_away(&self) -> bool {
+        self.address.is_none() && self.resting.is_none()
+    }
+
+    /// True if nothing is under way for it or from it.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.pending == 0 && self.unrecorded == 0 && self.waiting.is_none()
+    }
+
+    /// Lets go of the state, which the snapshot has.
+    pub(crate) fn put_away(&mut self) {
+        self.address = None;
+        self.resting = None;
+        self.trail = Trail::default();
+    }
 }
 
 /// All known entities of a partition, by number. Numbers are given out in the order in which entities were first heard of.
@@ -62,10 +111,18 @@ impl<D: Decider> Entities<D> {
             id: id.clone(),
             address: None,
             resting: Some(Box::default()),
+            waiting: None,
             pending: 0,
+            unrecorded: 0,
+            changes: 0,
             version: 0,
             deadline: None,
-            trail: Rc::default(),
+            trail: Trail::default(),
+            saved: None,
+            unsaved_from: None,
+            touched: Timestamp::default(),
+            is_final: false,
+            watched: None,
         };
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -100,7 +157,7 @@ impl<D: Decider> Entities<D> {
     }
 
     fn forget_if_unborn(&mut self, number: u32) {
-        let unborn = |slot: &Slot<D>| slot.version == 0 && slot.pending == 0 && slot.resting.is_none();
+        let unborn = |slot: &Slot<D>| slot.version == 0 && slot.is_quiet() && slot.resting.is_none();
         if !self.slot(number).is_some_and(|slot| unborn(slot)) {
             return;
         }
@@ -112,40 +169,83 @@ impl<D: Decider> Entities<D> {
 }
 
 impl<D: Decider> Partition<D> {
-    /// Puts a message into the mailbox of an entity, which becomes live if it rests. False: the entity is forgotten.
-    fn send<M>(self: &Rc<Self>, number: u32, message: M) -> bool
-    where
-        M: actix::Message<Result = ()> + Send + 'static,
-        EntityActor<D>: Actor<Context = Context<EntityActor<D>>> + Handler<M>,
-    {
+    /// Gives an entity something to do; it becomes live if it rests, and is read back if it is away. False: it is forgotten.
+    fn send(self: &Rc<Self>, number: u32, errand: Errand<D::Message>) -> bool {
+        let now = self.env.clock.now();
         let mut entities = self.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return false };
+        slot.pending += 1;
+        slot.touched = now;
+        self.take_credit();
+        if let Some(waiting) = &mut slot.waiting {
+            waiting.push_back(errand);
+        } else if slot.is_away() {
+            slot.waiting = Some(Box::new(VecDeque::from([errand])));
+            self.loads.wanted(number);
+        } else {
+            self.hand_over(slot, number, errand);
+            self.watch(slot, number, now);
+        }
+        true
+    }
+
+    fn hand_over(self: &Rc<Self>, slot: &mut Slot<D>, number: u32, errand: Errand<D::Message>) {
         let address = if let Some(address) = &slot.address {
             address
         } else {
             let entity = slot.resting.take().expect("an entity rests while it has no actor");
-            let (id, trail, partition) = (slot.id.clone(), Rc::clone(&slot.trail), Rc::clone(self));
+            let (id, partition) = (slot.id.clone(), Rc::clone(self));
             // No more messages can be under way than there are credits, and as many readers.
             let capacity = 2 * self.env.config.in_flight_inputs;
             slot.address.insert(EntityActor::create(move |context| {
                 context.set_mailbox_capacity(capacity);
-                EntityActor::new(id, number, *entity, trail, partition)
+                EntityActor::new(id, number, *entity, partition)
             }))
         };
-        slot.pending += 1;
-        self.take_credit();
         // The address is lent, not cloned: each clone would have a place of its own in the mailbox.
-        assert!(
-            address.try_send(message).is_ok(),
-            "bounded-everything: mailboxes hold more than there are credits"
-        );
-        true
+        let sent = match errand {
+            Errand::Deliver(deliver) => address.try_send(deliver).is_ok(),
+            Errand::Wake(wake) => address.try_send(wake).is_ok(),
+            Errand::Release(release) => address.try_send(release).is_ok(),
+        };
+        assert!(sent, "bounded-everything: mailboxes hold more than there are credits");
+    }
+
+    /// An entity is read back: what waited for it goes to it, in order.
+    pub(super) fn is_back(self: &Rc<Self>, number: u32, entity: Entity<D>, trail: Trail) {
+        let now = self.env.clock.now();
+        let mut entities = self.entities.borrow_mut();
+        let Some(slot) = entities.slot(number) else { return };
+        slot.resting = Some(Box::new(entity));
+        slot.trail = trail;
+        let waiting = slot.waiting.take().map_or_else(VecDeque::new, |waiting| *waiting);
+        for errand in waiting {
+            self.hand_over(slot, number, errand);
+        }
+        self.watch(slot, number, now);
+    }
+
+    /// Asks for an entity as it is recorded, to be written; none = it is away, or has too much to do just now.
+    pub(super) fn capture(self: &Rc<Self>, number: u32) -> Option<oneshot::Receiver<Captured>> {
+        let mut entities = self.entities.borrow_mut();
+        let slot = entities.slot(number)?;
+        let (sender, captured) = oneshot::channel();
+        if let Some(address) = &slot.address {
+            address.try_send(Capture(sender)).ok()?;
+            slot.pending += 1;
+            return Some(captured);
+        }
+        let (id, entity, changes) = (slot.id.clone(), slot.resting.as_deref()?.clone(), slot.changes);
+        drop(entities);
+        let _kept = sender.send(self.captured(number, id, &entity, changes)); // its receiver is right here
+        Some(captured)
     }
 
     /// Gives an input to its entity. There must be a credit.
     pub(crate) fn deliver(self: &Rc<Self>, arrival: Arrival<D::Message>, consumed: Consumed) {
         let number = self.entities.borrow_mut().number_or_new(&arrival.entity);
-        let known = self.send(number, Deliver { arrival: Box::new(arrival), consumed });
+        let deliver = Deliver { arrival: Box::new(arrival), consumed };
+        let known = self.send(number, Errand::Deliver(deliver));
         assert!(known, "the entity was made known just now");
     }
 
@@ -155,12 +255,13 @@ impl<D: Decider> Partition<D> {
             slot.deadline = None;
         }
         self.env.metrics.timers.add_one();
-        let _forgotten = self.send(number, Wake); // then there is nobody to wake
+        let _forgotten = self.send(number, Errand::Wake(Wake)); // then there is nobody to wake
     }
 
     /// Lets a waiting effect of an entity go. There must be a credit.
     pub(crate) fn release(self: &Rc<Self>, number: u32, participant: Participant, effect: Box<str>) {
-        let _forgotten = self.send(number, Release { participant, effect }); // then there is nothing to release
+        let release = Release { participant, effect };
+        let _forgotten = self.send(number, Errand::Release(release)); // then there is nothing to release
     }
 
     /// The actor has taken a message out of its mailbox.
@@ -202,9 +303,13 @@ impl<D: Decider> Partition<D> {
         number: u32,
     ) -> Option<oneshot::Receiver<Result<Option<EntityView>, ReadError>>> {
         let mut entities = self.entities.borrow_mut();
-        let address = entities.slot(number)?.address.as_ref()?;
+        let slot = entities.slot(number)?;
+        let address = slot.address.as_ref()?;
         let (answer, view) = oneshot::channel();
-        let _full = address.try_send(Peek { answer }); // then the answer is dropped, and the reader learns it
+        // If it is full the answer is dropped, and the reader learns it.
+        if address.try_send(Peek { answer }).is_ok() {
+            slot.pending += 1;
+        }
         Some(view)
     }
 

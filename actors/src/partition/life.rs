@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::core::{Environment, Halt, Partition, Stage};
-use super::{committer, handing_on, lanes, positions, publisher, pump, timers, wait_lists};
+use super::{checkpoint, committer, handing_on, lanes, loading, positions, publisher, pump, retention, timers, wait_lists};
 use crate::node::PartitionStatus;
 use crate::recovery;
 
@@ -46,6 +46,9 @@ pub(crate) async fn live<D: Decider>(
     tasks.spawn_local(never_halts(wait_lists::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(handing_on::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(positions::run(Rc::clone(&partition))));
+    tasks.spawn_local(checkpoint::run(Rc::clone(&partition)));
+    tasks.spawn_local(loading::run(Rc::clone(&partition)));
+    tasks.spawn_local(never_halts(retention::run(Rc::clone(&partition))));
     for lane in Lane::ALL {
         tasks.spawn_local(lanes::run(Rc::clone(&partition), lane));
     }

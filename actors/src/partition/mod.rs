@@ -4,17 +4,21 @@
 //! `publisher` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
 
 mod actor;
+pub(crate) mod checkpoint;
 mod commit_queue;
 mod committer;
 mod core;
 mod entities;
 mod handing_on;
+pub(crate) mod keeping;
 mod lanes;
 mod life;
+pub(crate) mod loading;
 mod positions;
 mod publisher;
 mod pump;
 pub(crate) mod receipts;
+mod retention;
 mod timers;
 mod tracker;
 mod wait_lists;
@@ -23,6 +27,8 @@ pub(crate) use actor::{Door, Drain, PartitionActor, Read, Timeline};
 pub(crate) use commit_queue::{Consumed, Queued};
 pub(crate) use committer::{JournalEnd, append, ordered};
 pub(crate) use core::{Environment, Halt, Partition};
+pub(crate) use entities::{Entities, Saved};
+pub(crate) use keeping::Captured;
 pub(crate) use publisher::{OutputJob, publish};
 pub(crate) use receipts::{Addressee, Awaited};
 pub(crate) use timers::Due;

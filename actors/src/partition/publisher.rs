@@ -11,7 +11,7 @@ use bus::layout::StreamId;
 use bus::ports::{Expect, Outgoing, StoreOutcome, Stored};
 use domain::decider::Decider;
 use futures_util::future::join_all;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::core::Partition;
 use crate::outbound::Marker;
@@ -40,6 +40,8 @@ pub(crate) struct OutputJob {
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     pub(crate) through: Cell<u64>,
+    /// Rings when `through` has moved.
+    pub(crate) moved: Notify,
     last: RefCell<HashMap<String, Last>>,
 }
 
@@ -96,6 +98,7 @@ pub(crate) async fn publish<D: Decider>(partition: &Partition<D>, job: OutputJob
         }
     }
     partition.published.through.set(journal_sequence);
+    partition.published.moved.notify_one();
 }
 
 async fn store_once<D: Decider>(partition: &Partition<D>, output: Ordered) {

@@ -77,6 +77,14 @@ pub fn encode(head: &RecordHead, entries: &[u8], count: usize) -> Encoded {
     seal(&body)
 }
 
+/// Writes a snapshot or a marker, in the same formats as a record; [`decode`] reads it.
+///
+/// # Panics
+/// If a state cannot be serialized, which is a fault of its type.
+pub fn encode_snapshot<T: Serialize>(snapshot: &T) -> Bytes {
+    seal(&rmp_serde::to_vec_named(snapshot).expect("states are plain data and memory does not refuse")).bytes
+}
+
 fn seal(body: &[u8]) -> Encoded {
     let mut bytes = Vec::with_capacity(body.len() + 1 + CHECKSUM_BYTES);
     bytes.push(PLAIN);

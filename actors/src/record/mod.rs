@@ -2,9 +2,13 @@
 
 mod codec;
 mod entry;
+mod snapshot;
 
-pub use codec::{DecodeError, Encoded, RecordHash, decode, encode, encode_entry, fingerprint};
+pub use codec::{
+    DecodeError, Encoded, RecordHash, decode, encode, encode_entry, encode_snapshot, fingerprint,
+};
 pub use entry::{
     Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHead,
     ReplayDecided, ReplayEntry, ReplayQuarantined,
 };
+pub use snapshot::{Snapshot, SnapshotMarker};

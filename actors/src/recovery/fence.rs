@@ -10,8 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::entity::HashKey;
 use crate::node::PartitionStatus;
+use crate::partition::checkpoint::MARKER;
 use crate::partition::{Environment, Halt, JournalEnd, Partition, append};
-use crate::record::{Ahead, Entry, Fence, Record, RecordHash, ReplayEntry, decode, encode_entry};
+use crate::record::{
+    Ahead, Entry, Fence, Record, RecordHash, ReplayEntry, SnapshotMarker, decode, encode_entry,
+};
 
 /// What stands in the journal before us.
 struct Found {
@@ -92,14 +95,21 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
     }
     let (last, hash) = record::<P, IgnoredAny>(env, &stream, bounds.last).await?;
     let (first, _) = record::<P, ReplayEntry<IgnoredAny>>(env, &stream, bounds.first).await?;
-    let Some(ReplayEntry::Fence(fence)) = first.entries.into_iter().next() else {
-        return Err(Trouble::Never(format!(
-            "{stream}: record {} is no fence; records before it are gone",
-            bounds.first
-        )));
+    let (hash_key, partitions) = match first.entries.into_iter().next() {
+        Some(ReplayEntry::Fence(fence)) => (fence.hash_key, fence.partitions),
+        // The beginning is purged, which happens only behind a marker.
+        _ => match last_marker(number, env).await? {
+            Some((Ok(marker), _)) => (marker.hash_key, marker.partitions),
+            _ => {
+                return Err(Trouble::Never(format!(
+                    "{stream}: record {} is no fence; records before it are gone",
+                    bounds.first
+                )));
+            }
+        },
     };
-    if fence.partitions != env.layout.partitions {
-        let (was, is) = (fence.partitions, env.layout.partitions);
+    if partitions != env.layout.partitions {
+        let (was, is) = (partitions, env.layout.partitions);
         return Err(Trouble::Never(format!(
             "{stream}: written for {was} partitions, this node is set up for {is}"
         )));
@@ -115,8 +125,22 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
         end,
         ahead: last.ahead,
         outputs_through: last.outputs_through,
-        hash_key: Some(fence.hash_key),
+        hash_key: Some(hash_key),
     })
+}
+
+/// The marker of the snapshots as it stands in the stream, or why it cannot be read, and its sequence; none = there is none.
+pub(super) async fn last_marker<P>(
+    number: u16,
+    env: &Environment<P>,
+) -> Result<Option<(Result<SnapshotMarker, String>, u64)>, Unavailable> {
+    let stream = env.layout.name(StreamId::Snapshots);
+    let subject = env.layout.snapshot(number, MARKER);
+    let stored = env.bus.last_on_subject(&stream, &subject).await?;
+    Ok(stored.map(|stored| {
+        let marker = decode::<SnapshotMarker>(&stored.body);
+        (marker.map(|(marker, _)| marker).map_err(|error| error.to_string()), stored.sequence)
+    }))
 }
 
 async fn record<P, T: serde::de::DeserializeOwned>(

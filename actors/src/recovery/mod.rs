@@ -1,12 +1,13 @@
-//! From the journal back to a live partition: fence, replay, then everything that memory held.
+//! From snapshots and journal back to a live partition: fence, restore, replay, then everything that memory held.
 
 mod fence;
 mod rearm;
 mod replay;
+mod restore;
 
 use std::rc::Rc;
 
-use domain::decider::Decider;
+use domain::decider::{Decider, Participant};
 
 use crate::node::PartitionStatus;
 use crate::partition::{Environment, Halt, JournalEnd, Partition, publish};
@@ -23,14 +24,19 @@ pub(crate) async fn recover<D: Decider>(
 ) -> Result<(Rc<Partition<D>>, JournalEnd), Halt> {
     env.board.set(number, PartitionStatus::Starting { reason: "taking the journal over".to_owned() });
     let (partition, end) = fence::fence::<D>(number, env).await?;
-    let jobs = replay::replay(&partition, &end).await?;
-    let commands = rearm::rearm(&partition);
+    partition.recorded.set(end.sequence);
+    let mut commands = rearm::Commands::default();
+    let covered = restore::restore(&partition, &end, &mut commands).await?;
+    let jobs = replay::replay(&partition, &end, covered).await?;
+    rearm::rearm(&partition, &mut commands);
     for job in jobs {
         publish(&partition, job).await;
     }
     partition.published.through.set(end.sequence);
-    for (participant, commands) in commands {
-        env.senders.resend(participant, commands);
+    for (participant, commands) in Participant::ALL.into_iter().zip(commands) {
+        if !commands.is_empty() {
+            env.senders.resend(participant, commands);
+        }
     }
     env.board.recorded(number, end.positions);
     Ok((partition, end))

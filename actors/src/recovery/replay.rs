@@ -1,4 +1,4 @@
-//! Replay: every record from the beginning up to our fence, checked link by link.
+//! Replay: every record that no snapshot covers up to our fence, checked link by link.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::entity::command_path::fault_text;
 use crate::node::PartitionStatus;
 use crate::outbound::{self, Told};
+use crate::partition::keeping::Covered;
 use crate::partition::{Halt, JournalEnd, OutputJob, Partition, ordered};
 use crate::record::{DeadLetter, Decided, Entry, Record, RecordHash, ReplayDecided, ReplayEntry, decode};
 
@@ -43,12 +44,14 @@ struct Absorbed<'a, E> {
 pub(super) async fn replay<D: Decider>(
     partition: &Partition<D>,
     end: &JournalEnd,
+    covered: Covered,
 ) -> Result<Vec<OutputJob>, Halt> {
     let env = &partition.env;
     let stream = env.layout.name(StreamId::Journal(partition.number));
     let outputs_through = partition.published.through.get();
-    let mut reader = open(partition, &stream).await?;
-    let (mut chain, mut jobs, mut attempt) = (Chain::default(), Vec::new(), 0);
+    let mut reader = open(partition, &stream, covered.sequence).await?;
+    let Covered { sequence, batch, hash } = covered;
+    let (mut chain, mut jobs, mut attempt) = (Chain { sequence, batch, hash }, Vec::new(), 0);
     while chain.sequence < end.sequence {
         let status = PartitionStatus::Recovering { replayed: chain.sequence, of: end.sequence };
         env.board.set(partition.number, status);
@@ -84,10 +87,15 @@ pub(super) async fn replay<D: Decider>(
     Ok(jobs)
 }
 
-async fn open<D: Decider>(partition: &Partition<D>, stream: &str) -> Result<Box<dyn Reader>, Halt> {
+async fn open<D: Decider>(
+    partition: &Partition<D>,
+    stream: &str,
+    after: u64,
+) -> Result<Box<dyn Reader>, Halt> {
+    let position = Position { sequence: after, timestamp_ns: 0 };
     let env = &partition.env;
     for attempt in 0.. {
-        match env.bus.open(stream, None, Position::default()).await {
+        match env.bus.open(stream, None, position).await {
             Ok(reader) => return Ok(reader),
             Err(error @ OpenError::Gap { .. }) => return Err(Halt::Broken(error.to_string())),
             Err(error) => tracing::warn!(partition = partition.number, %error, "replay waits for the broker"),
@@ -127,7 +135,7 @@ fn replay_lean<D: Decider>(
                     Absorbed { sequence, entity, version, now, seen, first_sequence, published, events };
                 absorb(partition, &absorbed, None)?;
             }
-            ReplayEntry::Quarantined(quarantined) => set_aside(partition, &quarantined.entity),
+            ReplayEntry::Quarantined(quarantined) => set_aside(partition, &quarantined.entity, sequence),
             ReplayEntry::DeadLetter(_)
             | ReplayEntry::HandedOn(_)
             | ReplayEntry::Position
@@ -165,7 +173,7 @@ fn replay_whole<D: Decider>(
                 tell(partition, &absorbed, &published, &mut told, &mut notices);
             }
             Entry::DeadLetter(letter) => letters.push(letter),
-            Entry::Quarantined(quarantined) => set_aside(partition, &quarantined.entity),
+            Entry::Quarantined(quarantined) => set_aside(partition, &quarantined.entity, sequence),
             Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) => {}
         }
     }
@@ -208,7 +216,17 @@ fn absorb<D: Decider>(
     let mut entities = partition.entities.borrow_mut();
     let number = entities.number_or_new(absorbed.entity);
     let slot = entities.slot(number).expect("the entity was made known just now");
-    let entity = slot.resting.as_deref_mut().expect("nothing is live during replay");
+    let known = slot.saved.map_or(0, |saved| saved.version);
+    if absorbed.version <= known {
+        return if published.is_none() {
+            Ok(()) // the snapshot has it
+        } else {
+            Err(format!("the snapshot of {} is ahead of what is out", absorbed.entity))
+        };
+    }
+    let Some(entity) = slot.resting.as_deref_mut() else {
+        return Err(format!("{} is not in memory for replay", absorbed.entity));
+    };
     let (version, event) = (entity.version + 1, entity.event_sequence + 1);
     if (absorbed.version, absorbed.first_sequence) != (version, event) {
         return Err(format!(
@@ -234,7 +252,7 @@ fn absorb<D: Decider>(
         entity.seen.remember(seen);
     }
     slot.version = version;
-    slot.trail.borrow_mut().push(absorbed.sequence);
+    partition.is_unsaved(slot, number, absorbed.sequence);
     partition.time_passed(absorbed.now);
     partition.env.metrics.replayed.add_one();
     Ok(())
@@ -255,10 +273,12 @@ pub(crate) fn evolve<D: Decider>(
     }
 }
 
-fn set_aside<D: Decider>(partition: &Partition<D>, entity: &EntityId) {
+fn set_aside<D: Decider>(partition: &Partition<D>, entity: &EntityId, sequence: u64) {
     let mut entities = partition.entities.borrow_mut();
     let number = entities.number_or_new(entity);
     let slot = entities.slot(number).expect("the entity was made known just now");
     slot.version = slot.version.max(1); // an entity that was set aside is not forgotten
+    // An entity that is not here was not named by any record, which this one does.
     slot.resting.as_deref_mut().expect("nothing is live during replay").quarantined = true;
+    partition.is_unsaved(slot, number, sequence);
 }

@@ -8,6 +8,7 @@ mod commit;
 mod journal_format;
 mod receipts;
 mod recovery;
+mod snapshots;
 mod trouble;
 mod way_in;
 mod way_out;

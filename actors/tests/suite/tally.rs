@@ -26,7 +26,7 @@ const RESEND_MS: i64 = 2_000;
 #[derive(Debug)]
 pub(crate) struct Tally;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     opened: bool,
     closed: bool,
@@ -38,7 +38,7 @@ pub(crate) struct State {
     correlation: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Effect {
     id: String,
     state: EffectState,

@@ -34,6 +34,9 @@ impl Bus for Withholding {
         }
         self.inner.store(message, expect).await
     }
+    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
+        self.inner.store_batch(messages, expect).await
+    }
     fn send(&self, message: Outgoing) -> bool {
         self.inner.send(message)
     }

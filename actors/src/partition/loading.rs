@@ -1,0 +1,124 @@
+//! Entities that are away are read back when something comes for them. What comes meanwhile waits in its order.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bus::layout::StreamId;
+use bus::ports::Unavailable;
+use domain::decider::Decider;
+use domain::ids::EntityId;
+use futures_util::future::try_join_all;
+use tokio::sync::{Notify, Semaphore};
+
+use super::core::{Halt, Partition, Stage};
+use super::entities::Saved;
+use crate::entity::{Entity, Trail};
+use crate::record::{Snapshot, decode};
+
+/// Who is to be read back, and how many at once.
+#[derive(Debug)]
+pub(crate) struct Loads {
+    wanted: RefCell<VecDeque<u32>>,
+    changed: Notify,
+    at_once: usize,
+    /// Readers share the bound with the entities that come back.
+    permits: Semaphore,
+}
+
+impl Loads {
+    pub(super) fn new(at_once: usize) -> Self {
+        let at_once = at_once.clamp(1, Semaphore::MAX_PERMITS / 2);
+        let (wanted, changed) = (RefCell::default(), Notify::new());
+        Self { wanted, changed, at_once, permits: Semaphore::new(2 * at_once) }
+    }
+
+    /// An entity is to be read back. Bounded by the credits of what comes for it.
+    pub(super) fn wanted(&self, number: u32) {
+        self.wanted.borrow_mut().push_back(number);
+        self.changed.notify_one();
+    }
+
+    fn take(&self) -> Vec<u32> {
+        let mut wanted = self.wanted.borrow_mut();
+        let count = wanted.len().min(self.at_once);
+        wanted.drain(..count).collect()
+    }
+}
+
+/// Why a snapshot cannot be had.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// Not now.
+    Unavailable(Unavailable),
+    /// Another one stands there, or none.
+    Gone,
+    /// It is not what was written.
+    Damaged(String),
+}
+
+/// Reads entities back until everything of the partition is recorded.
+pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) -> Result<(), Halt> {
+    let mut stage = partition.stage();
+    loop {
+        let numbers = partition.loads.take();
+        if numbers.is_empty() {
+            tokio::select! {
+                biased;
+                () = partition.loads.changed.notified() => {}
+                _ = stage.wait_for(|stage| *stage == Stage::Recorded) => return Ok(()),
+            }
+            continue;
+        }
+        try_join_all(numbers.into_iter().map(|number| bring_back(&partition, number))).await?;
+    }
+}
+
+async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Result<(), Halt> {
+    let wanted = {
+        let mut entities = partition.entities.borrow_mut();
+        let Some(slot) = entities.slot(number) else { return Ok(()) };
+        slot.saved.map(|saved| (slot.id.clone(), saved))
+    };
+    let (id, saved) = wanted.expect("an entity is put away only when it is saved");
+    for attempt in 0.. {
+        match load(partition, &id, saved).await {
+            Ok((entity, trail)) => {
+                partition.env.metrics.loaded.add_one();
+                partition.is_back(number, entity, trail);
+                return Ok(());
+            }
+            Err(LoadError::Unavailable(error)) => {
+                tracing::warn!(partition = partition.number, %error, "an entity waits for its snapshot");
+            }
+            // A start from the journal sees at once that a snapshot is missing, and does without them all.
+            Err(LoadError::Gone) => {
+                return Err(Halt::Broken(format!("the snapshot of {id} is gone; start again from the journal")));
+            }
+            Err(LoadError::Damaged(text)) => {
+                return Err(Halt::Broken(format!("the snapshot of {id}: {text}; start again from the journal")));
+            }
+        }
+        tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;
+    }
+    unreachable!("the attempts are counted until one succeeds")
+}
+
+/// Reads one snapshot from the leader and checks that it is the one that is meant.
+pub(crate) async fn load<D: Decider>(
+    partition: &Partition<D>,
+    id: &EntityId,
+    saved: Saved,
+) -> Result<(Entity<D>, Trail), LoadError> {
+    let _permit = partition.loads.permits.acquire().await.expect("nobody closes it");
+    let stream = partition.env.layout.name(StreamId::Snapshots);
+    let stored = partition.env.bus.get(&stream, saved.sequence).await.map_err(LoadError::Unavailable)?;
+    let stored = stored.ok_or(LoadError::Gone)?;
+    let damaged = |text: String| LoadError::Damaged(text);
+    let (snapshot, _) =
+        decode::<Snapshot<D::State>>(&stored.body).map_err(|error| damaged(error.to_string()))?;
+    if (&snapshot.entity, snapshot.version) != (id, saved.version) {
+        return Err(damaged(format!("it is of {} at version {}", snapshot.entity, snapshot.version)));
+    }
+    Ok(Entity::from_snapshot(snapshot))
+}

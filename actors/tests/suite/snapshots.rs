@@ -1,0 +1,405 @@
+//! Entities leave memory and come back, and a start from snapshots is a start from the journal, only shorter.
+
+use std::sync::Arc;
+
+use actors::{Node, NodeConfig, NodeState, PartitionStatus, ReadError};
+use bus::faulty::{CrashAt, FaultPlan, FaultyBus, Step};
+use bus::layout::StreamId;
+use bus::ports::{Bus, Expect, Outgoing};
+use domain::envelope::{Headers, Plane};
+use serde_json::{Value, json};
+
+use crate::tally::BREAKS_DECIDE;
+use crate::world::{World, id, identity, key_in, pass, run, until};
+
+/// Everything happens soon.
+fn hasty(world: &mut World) -> NodeConfig {
+    NodeConfig {
+        idle_after_ms: 300,
+        checkpoint_age_ms: 500,
+        snapshot_interval_ms: 50,
+        snapshot_batch: 7,
+        loads_at_once: 3,
+        ..world.config()
+    }
+}
+
+async fn hasty_node(world: &mut World) -> Node {
+    let config = hasty(world);
+    let bus = Arc::clone(&world.bus);
+    world.node_with(config, bus).await
+}
+
+const COUNT: usize = 20;
+
+fn keys() -> Vec<String> {
+    (0..COUNT).map(|n| format!("t-{n}")).collect()
+}
+
+/// Opens tallies and adds to each of them, answered at once, so that they are left in peace.
+async fn busy(world: &World, node: &Node) {
+    for key in &keys() {
+        world.open(node, key).await;
+        world.add(key, 5, &format!("{key} first")).await;
+        world.posted(key, 1, &format!("{key} posted")).await;
+    }
+    for key in &keys() {
+        world.until_version(node, key, 3).await;
+    }
+}
+
+async fn views(world: &World, node: &Node) -> Vec<(Value, String)> {
+    let mut views = Vec::new();
+    for key in &keys() {
+        let timeline = node.timeline(&id(key)).await.unwrap().expect("it was made");
+        views.push((world.view(node, key).await.expect("it was made"), timeline));
+    }
+    views
+}
+
+async fn all_away(node: &Node) {
+    until("all are away", || async {
+        let metrics = node.metrics();
+        metrics.passivated.get() >= COUNT as u64 + metrics.loaded.get()
+    })
+    .await;
+}
+
+async fn covered(world: &World) {
+    pass(2_000).await;
+    assert!(!world.stream(StreamId::Snapshots).await.is_empty());
+}
+
+async fn empty_snapshots(world: &World) {
+    let stream = world.layout.name(StreamId::Snapshots);
+    world.memory.purge_below(&stream, u64::MAX).await.unwrap();
+    assert!(world.stream(StreamId::Snapshots).await.is_empty());
+}
+
+#[test]
+fn given_idle_entities_when_they_leave_memory_then_they_are_shown_as_before_and_go_on_where_they_were() {
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        let before = views(&world, &node).await;
+        all_away(&node).await;
+        assert_eq!(views(&world, &node).await, before);
+        assert_eq!(node.metrics().loaded.get(), 0, "who is only looked at stays away");
+        for key in &keys() {
+            world.add(key, 5, &format!("{key} first")).await;
+            world.add(key, 7, &format!("{key} second")).await;
+            world.add(key, 8, &format!("{key} third")).await;
+        }
+        for key in &keys() {
+            world.until_version(&node, key, 5).await;
+            assert_eq!(world.view(&node, key).await.unwrap()["sum"], 20, "a repetition is known");
+        }
+        assert_eq!(node.metrics().loaded.get(), COUNT as u64);
+        assert_eq!(node.metrics().repeated.get(), COUNT as u64);
+    });
+}
+
+#[test]
+fn given_an_entity_that_is_away_when_its_deadline_passes_then_it_comes_back_and_sends_again() {
+    // invariant: no-stuck-order
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        world.open(&node, "t-1").await;
+        world.add("t-1", 5, "add").await;
+        world.until_version(&node, "t-1", 2).await;
+        pass(1_500).await;
+        assert_eq!((node.metrics().passivated.get(), node.metrics().loaded.get()), (1, 0));
+        until("the command is sent again", || async { world.commands().await.len() == 2 }).await;
+        assert_eq!(node.metrics().loaded.get(), 1);
+        node.drain().await;
+        let node = hasty_node(&mut world).await;
+        until("a start sends it too", || async { world.commands().await.len() >= 3 }).await;
+        pass(5_000).await;
+        assert!(node.metrics().loaded.get() >= 1, "and its deadline still wakes it");
+    });
+}
+
+#[test]
+fn given_effects_that_wait_when_their_entities_are_away_then_they_go_as_the_participant_has_room() {
+    run(async {
+        let mut world = World::new();
+        let mut config = hasty(&mut world);
+        config.in_flight_commands.erp = 1;
+        let bus = Arc::clone(&world.bus);
+        let node = world.node_with(config.clone(), bus).await;
+        for key in ["t-1", "t-2", "t-3"] {
+            world.open(&node, key).await;
+            world.add(key, 5, key).await;
+            world.until_version(&node, key, 2).await;
+        }
+        pass(1_000).await;
+        node.drain().await;
+        config.instance = "another start".to_owned();
+        let node = world.node_with(config, Arc::clone(&world.bus)).await;
+        for round in 0..3 {
+            until("one more is sent", || async {
+                let commands = world.commands().await;
+                let sent: std::collections::BTreeSet<_> =
+                    commands.iter().map(|command| command.headers.get("Key").unwrap().to_owned()).collect();
+                sent.len() == round + 1
+            })
+            .await;
+            let commands = world.commands().await;
+            let key = commands.last().unwrap().headers.get("Key").unwrap().to_owned();
+            pass(1_000).await;
+            world.posted(&key, 1, &format!("posted {key}")).await;
+        }
+        assert!(node.metrics().loaded.get() >= 2, "they were away: {}", node.metrics().loaded.get());
+    });
+}
+
+#[test]
+fn given_snapshots_when_a_node_starts_then_it_replays_only_what_they_do_not_cover() {
+    // invariant: snapshot-is-only-a-shortcut
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        covered(&world).await;
+        world.add("t-3", 7, "late").await;
+        world.until_version(&node, "t-3", 4).await;
+        let before = views(&world, &node).await;
+        let events = world.events().await;
+        drop(node);
+        let node = hasty_node(&mut world).await;
+        let replayed = node.metrics().replayed.get();
+        assert!(replayed <= 1, "{replayed} decisions were replayed");
+        assert_eq!(views(&world, &node).await, before);
+        assert_eq!(world.events().await, events, "nothing is published again");
+        world.add("t-3", 7, "late").await;
+        world.add("t-3", 1, "later").await;
+        world.until_version(&node, "t-3", 5).await;
+        assert_eq!(world.view(&node, "t-3").await.unwrap()["sum"], 13);
+    });
+}
+
+#[test]
+fn given_a_whole_journal_when_all_snapshots_are_deleted_then_no_answer_changes() {
+    // invariant: snapshot-is-only-a-shortcut
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        covered(&world).await;
+        let before = views(&world, &node).await;
+        node.drain().await;
+        empty_snapshots(&world).await;
+        let node = hasty_node(&mut world).await;
+        assert_eq!(node.metrics().replayed.get(), 3 * COUNT as u64);
+        assert_eq!(views(&world, &node).await, before);
+        all_away(&node).await;
+        covered(&world).await;
+        node.drain().await;
+        let node = hasty_node(&mut world).await;
+        assert_eq!(node.metrics().replayed.get(), 0, "new snapshots were written");
+        assert_eq!(views(&world, &node).await, before);
+    });
+}
+
+/// Makes one snapshot of partition 0 unreadable; gives nothing if there is none.
+async fn spoil_one(world: &World) {
+    let snapshots = world.stream(StreamId::Snapshots).await;
+    let of_partition = world.layout.snapshot(0, "");
+    let one = snapshots
+        .iter()
+        .find(|stored| stored.subject.starts_with(&of_partition) && !stored.subject.ends_with("marker"))
+        .expect("there is a snapshot");
+    let stranger =
+        Outgoing { subject: one.subject.clone(), headers: Headers::new(), body: "no snapshot at all".into() };
+    world.memory.store(stranger, Expect::Anything).await;
+}
+
+#[test]
+fn given_a_whole_journal_when_one_snapshot_is_not_what_it_was_then_no_answer_changes() {
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        covered(&world).await;
+        let before = views(&world, &node).await;
+        node.drain().await;
+        spoil_one(&world).await;
+        let node = hasty_node(&mut world).await;
+        assert!(node.metrics().replayed.get() > 0, "partition 0 is replayed whole");
+        assert_eq!(views(&world, &node).await, before);
+        all_away(&node).await;
+        covered(&world).await;
+        node.drain().await;
+        let node = hasty_node(&mut world).await;
+        assert_eq!(node.metrics().replayed.get(), 0, "what is left over does not count");
+        assert_eq!(views(&world, &node).await, before);
+    });
+}
+
+#[test]
+fn given_a_journal_without_its_beginning_when_a_node_starts_then_snapshots_are_enough_and_necessary() {
+    run(async {
+        let mut world = World::new();
+        let limits = NodeConfig { journal_keep_bytes: 1, purge_interval_ms: 100, ..hasty(&mut world) };
+        let bus = Arc::clone(&world.bus);
+        let node = world.node_with(limits, bus).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        covered(&world).await;
+        pass(2_000).await;
+        assert!(node.metrics().purged_records.get() > 10, "{}", node.metrics().purged_records.get());
+        let purged = node.timeline(&id("t-3")).await;
+        assert!(matches!(purged, Err(ReadError::Purged { .. })), "{purged:?}");
+        node.drain().await;
+        let node = hasty_node(&mut world).await;
+        for key in &keys() {
+            assert_eq!(world.view(&node, key).await.unwrap()["sum"], 5);
+        }
+        world.add("t-3", 7, "late").await;
+        world.until_version(&node, "t-3", 4).await;
+        node.drain().await;
+        empty_snapshots(&world).await;
+        let config = hasty(&mut world);
+        let node = world.begin(config, Arc::clone(&world.bus));
+        until("both are refused", || async {
+            let partitions = node.status().partitions;
+            partitions.values().all(|status| matches!(status, PartitionStatus::Broken { .. }))
+        })
+        .await;
+        assert_eq!(node.status().state, NodeState::Broken);
+    });
+}
+
+#[test]
+fn given_an_entity_that_was_set_aside_when_it_comes_back_from_its_snapshot_then_it_still_is() {
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        world.open(&node, "t-1").await;
+        pass(2_000).await;
+        world.add("t-1", BREAKS_DECIDE, "poison").await;
+        until("it is set aside", || async { node.metrics().panics.get() == 1 }).await;
+        pass(3_000).await;
+        drop(node);
+        let node = hasty_node(&mut world).await;
+        world.add("t-1", 1, "later").await;
+        until("its inputs are dead letters", || async { world.letters().await.len() == 2 }).await;
+        assert_eq!(world.view(&node, "t-1").await.unwrap()["sum"], 0);
+    });
+}
+
+#[test]
+fn given_an_owner_that_was_deposed_when_it_writes_snapshots_then_none_of_them_is_stored() {
+    // invariant: one-writer-per-entity
+    run(async {
+        let mut world = World::new();
+        let first = hasty_node(&mut world).await;
+        busy(&world, &first).await;
+        let second = hasty_node(&mut world).await;
+        pass(5_000).await;
+        world.add("t-3", 7, "late").await;
+        world.until_version(&second, "t-3", 4).await;
+        until("the first has given up", || async { first.status().state == NodeState::Broken }).await;
+        all_away(&second).await;
+        let before = views(&world, &second).await;
+        second.drain().await;
+        let third = hasty_node(&mut world).await;
+        assert_eq!(third.metrics().replayed.get(), 0);
+        assert_eq!(views(&world, &third).await, before);
+    });
+}
+
+/// Adds to a few tallies now and then, so that they come and go; each amount is one of its own.
+async fn come_and_go(world: &World, round: i64) {
+    for n in 0..4 {
+        let key = key_in(n % 2, &format!("k{n}"));
+        if round == 0 {
+            let open = json!({"tally_id": key});
+            world.say(Plane::Intake, "tally.open", &key, open, &identity(&format!("o {key}"))).await;
+        }
+        world.add(&key, 1 << round, &format!("{key} {round}")).await;
+        world.posted(&key, u32::try_from(round).unwrap(), &format!("{key} p {round}")).await;
+    }
+    pass(350).await;
+}
+
+async fn is_right(world: &World, node: &Node, rounds: u32, what: &str) {
+    for n in 0..4 {
+        let key = key_in(n % 2, &format!("k{n}"));
+        let sum = format!(r#""sum":{}"#, (1 << rounds) - 1);
+        until(&format!("{what}: {key} has {sum}"), || async {
+            let view = node.read(&id(&key)).await.ok().flatten();
+            view.is_some_and(|view| view.json.contains(&format!("{sum},")))
+        })
+        .await;
+    }
+    pass(3_000).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for (key, sequence, _) in world.events().await {
+        assert!(seen.insert((key, sequence)), "{what}: each event is once in the pages");
+    }
+    assert_eq!(seen.len(), 4 * (rounds as usize + 1), "{what}");
+}
+
+#[test]
+fn given_entities_that_come_and_go_when_the_node_dies_at_any_step_then_nothing_is_lost_and_nothing_is_twice() {
+    // invariant: applied-once
+    for step in Step::ALL.into_iter().chain(Step::SNAPSHOTS) {
+        for nth in [1, 2, 5, 9] {
+            run(async {
+                let mut world = World::new();
+                let config = hasty(&mut world);
+                let plan = FaultPlan::none(1).with_crash(CrashAt { step, nth });
+                let faulty = FaultyBus::new(Arc::clone(&world.bus), plan);
+                let dying = world.begin(config, Arc::new(faulty.clone()));
+                pass(100).await;
+                for round in 0..6 {
+                    come_and_go(&world, round).await;
+                }
+                let node = hasty_node(&mut world).await;
+                for round in 6..9 {
+                    come_and_go(&world, round).await;
+                }
+                is_right(&world, &node, 9, &format!("{step:?} {nth}")).await;
+                assert_eq!(node.status().state, NodeState::Ready, "{step:?} {nth}");
+                let written = matches!(step, Step::BeforeSnapshots | Step::AfterSnapshots);
+                assert!(faulty.is_crashed() || !written, "{step:?} {nth} was never reached");
+                drop(dying);
+            });
+        }
+    }
+}
+
+#[test]
+fn given_entities_that_come_and_go_when_the_broker_has_bad_days_and_nodes_die_then_all_comes_out_right() {
+    for seed in 1..=8_u64 {
+        run(async {
+            let mut world = World::new();
+            let mut round = 0;
+            for life in 0..4_u64 {
+                let config = hasty(&mut world);
+                let step = Step::SNAPSHOTS[usize::try_from((seed + life) % 3).unwrap()];
+                let nth = 2 + u32::try_from(life + seed % 4).unwrap();
+                let plan = FaultPlan::rough(seed * 10 + life).with_crash(CrashAt { step, nth });
+                let faulty = FaultyBus::new(Arc::clone(&world.bus), plan);
+                let _dying = world.begin(config, Arc::new(faulty.clone()));
+                for _ in 0..4 {
+                    come_and_go(&world, round).await;
+                    round += 1;
+                }
+                faulty.crash_now();
+                if seed % 3 == 0 && life == 2 {
+                    empty_snapshots(&world).await;
+                }
+            }
+            let node = hasty_node(&mut world).await;
+            is_right(&world, &node, u32::try_from(round).unwrap(), &format!("seed {seed}")).await;
+            assert_eq!(node.status().state, NodeState::Ready, "seed {seed}");
+        });
+    }
+}
