@@ -75,7 +75,8 @@ async fn round<D: Decider>(partition: &Rc<Partition<D>>, marked_at: &mut Timesta
     let mut stored = false;
     for numbers in unsaved.chunks(most) {
         let asked = numbers.iter().filter_map(|number| partition.capture(*number));
-        let captured: Vec<Captured> = join_all(asked).await.into_iter().flatten().filter(is_writable).collect();
+        let captured: Vec<Captured> =
+            join_all(asked).await.into_iter().flatten().filter(is_writable).collect();
         let recorded = captured.iter().map(|captured| captured.recorded).max().unwrap_or_default();
         // A snapshot never covers a record of which the pages are not out: only the record can make them again.
         while partition.published.through.get() < recorded {

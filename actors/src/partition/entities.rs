@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use super::commit_queue::{Consumed, Queued};
 use super::core::Partition;
-use super::timers::Due;
 use super::keeping::Captured;
+use super::timers::Due;
 use crate::entity::{Capture, Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
 use crate::inbound::Arrival;
 use crate::node::{EntityView, ReadError};

@@ -200,8 +200,7 @@ impl<D: Decider> Partition<D> {
         let first = keeping.unsaved.iter().find(|(_, number)| !numbers.contains(number));
         let mut covered = first.map_or(u64::MAX, |(from, _)| from - 1);
         for captured in about_to {
-            let went_on =
-                entities.slot(captured.number).is_none_or(|slot| slot.changes != captured.changes);
+            let went_on = entities.slot(captured.number).is_none_or(|slot| slot.changes != captured.changes);
             if went_on {
                 covered = covered.min(captured.recorded - 1);
             }
@@ -227,8 +226,8 @@ impl<D: Decider> Partition<D> {
     pub(super) fn put_away_if_idle(self: &Rc<Self>, number: u32, now: Timestamp) {
         let mut entities = self.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return };
-        let is_written = slot.unsaved_from.is_none()
-            && slot.saved.is_some_and(|saved| saved.version == slot.version);
+        let is_written =
+            slot.unsaved_from.is_none() && slot.saved.is_some_and(|saved| saved.version == slot.version);
         let is_idle = slot.is_final || slot.touched.plus_ms(self.env.config.idle_after_ms) <= now;
         if is_written && is_idle && slot.is_quiet() && !slot.is_away() {
             slot.put_away();

@@ -8,7 +8,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::core::{Environment, Halt, Partition, Stage};
-use super::{checkpoint, committer, handing_on, lanes, loading, positions, publisher, pump, retention, timers, wait_lists};
+use super::{
+    checkpoint, committer, handing_on, lanes, loading, positions, publisher, pump, retention, timers,
+    wait_lists,
+};
 use crate::node::PartitionStatus;
 use crate::recovery;
 

@@ -93,10 +93,14 @@ async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Re
             }
             // A start from the journal sees at once that a snapshot is missing, and does without them all.
             Err(LoadError::Gone) => {
-                return Err(Halt::Broken(format!("the snapshot of {id} is gone; start again from the journal")));
+                return Err(Halt::Broken(format!(
+                    "the snapshot of {id} is gone; start again from the journal"
+                )));
             }
             Err(LoadError::Damaged(text)) => {
-                return Err(Halt::Broken(format!("the snapshot of {id}: {text}; start again from the journal")));
+                return Err(Halt::Broken(format!(
+                    "the snapshot of {id}: {text}; start again from the journal"
+                )));
             }
         }
         tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;

@@ -121,12 +121,7 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
         hash,
         positions: last.positions,
     };
-    Ok(Found {
-        end,
-        ahead: last.ahead,
-        outputs_through: last.outputs_through,
-        hash_key: Some(hash_key),
-    })
+    Ok(Found { end, ahead: last.ahead, outputs_through: last.outputs_through, hash_key: Some(hash_key) })
 }
 
 /// The marker of the snapshots as it stands in the stream, or why it cannot be read, and its sequence; none = there is none.

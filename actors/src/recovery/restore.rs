@@ -69,9 +69,7 @@ pub(super) async fn restore<D: Decider>(
                     }
                 }
                 Ok(false) => {
-                    return Err(Halt::Broken(format!(
-                        "{reason}, and the beginning of the journal is gone"
-                    )));
+                    return Err(Halt::Broken(format!("{reason}, and the beginning of the journal is gone")));
                 }
                 Err(error) => tracing::warn!(partition = partition.number, %error, "recovery waits"),
             },
@@ -121,11 +119,8 @@ async fn from_snapshots<D: Decider>(
     };
     let marker = marker.map_err(Trouble::Useless)?;
     belongs(partition, end, &marker).map_err(Trouble::Useless)?;
-    let covered = Covered {
-        sequence: marker.journal_sequence,
-        batch: marker.journal_batch,
-        hash: marker.journal_hash,
-    };
+    let covered =
+        Covered { sequence: marker.journal_sequence, batch: marker.journal_batch, hash: marker.journal_hash };
     let census = Census { entities: marker.entities, digest: marker.digest };
     {
         let mut keeping = partition.keeping.borrow_mut();
@@ -136,7 +131,8 @@ async fn from_snapshots<D: Decider>(
     continues(partition, covered).await?;
     partition.published.through.set(partition.published.through.get().max(marker.outputs_through));
     partition.time_passed(marker.last_time);
-    let touched = if census.entities == 0 { HashSet::new() } else { touched(partition, covered, end).await? };
+    let touched =
+        if census.entities == 0 { HashSet::new() } else { touched(partition, covered, end).await? };
     let read = read(partition, &marker.generation, &touched).await?;
     if read.census != census {
         return Err(Trouble::Useless(format!(

@@ -2,7 +2,7 @@
 
 use actors::record::{
     Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHash,
-    RecordHead, ReplayEntry, decode, encode, encode_entry,
+    RecordHead, ReplayEntry, Snapshot, SnapshotMarker, decode, encode, encode_entry, encode_snapshot,
 };
 use bus::ports::Position;
 use domain::envelope::{Envelope, Headers, Plane};
@@ -135,4 +135,52 @@ fn records_are_still_written_as_the_golden_files_show() {
         "a change of the bytes needs a new golden file"
     );
     assert!(encoded(&many()) == golden("record.v1.lz4.bin"), "a change of the bytes needs a new golden file");
+}
+
+fn snapshot() -> Snapshot<String> {
+    Snapshot {
+        entity: id("t-1"),
+        version: 7,
+        event_sequence: 9,
+        quarantined: true,
+        seen: vec![(0x0123_4567_89ab_cdef, 0x0bad_cafe), (1, 2)],
+        trail: vec![1, 5, 0x81, 0x01].into(),
+        state: "a state".to_owned(),
+    }
+}
+
+fn marker() -> SnapshotMarker {
+    SnapshotMarker {
+        epoch: 3,
+        number: 4,
+        generation: "2-00c0ffee".to_owned(),
+        partitions: 8,
+        hash_key: [9; 16],
+        journal_sequence: 40,
+        journal_batch: 41,
+        journal_hash: RecordHash([7; 16]),
+        outputs_through: 42,
+        last_time: Timestamp(1_795_766_400_123),
+        entities: 2,
+        digest: 0xfedc_ba98_7654_3210,
+    }
+}
+
+#[test]
+fn snapshots_and_markers_are_read_and_written_as_the_golden_files_show() {
+    let golden = |name: &str, written: &[u8]| {
+        let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, written).unwrap();
+        }
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let written = encode_snapshot(&snapshot());
+    let bytes = golden("snapshot.v1.bin", &written);
+    assert_eq!(decode::<Snapshot<String>>(&bytes).unwrap().0, snapshot());
+    assert!(written == bytes, "a change of the bytes needs a new golden file");
+    let written = encode_snapshot(&marker());
+    let bytes = golden("marker.v1.bin", &written);
+    assert_eq!(decode::<SnapshotMarker>(&bytes).unwrap().0, marker());
+    assert!(written == bytes, "a change of the bytes needs a new golden file");
 }

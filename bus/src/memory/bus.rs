@@ -13,8 +13,8 @@ use super::router::Router;
 use super::stream::Stream;
 use crate::layout::Layout;
 use crate::ports::{
-    Bus, Expect, MOST_IN_BATCH, OpenError, Outgoing, Position, Reader, Request, StoreOutcome, Stored, StreamBounds,
-    Subscription, Unavailable,
+    Bus, Expect, MOST_IN_BATCH, OpenError, Outgoing, Position, Reader, Request, StoreOutcome, Stored,
+    StreamBounds, Subscription, Unavailable,
 };
 
 /// What time it is: nanoseconds since the Unix epoch.

@@ -11,11 +11,7 @@ use crate::ports::{Expect, MOST_IN_BATCH, Outgoing, StoreOutcome};
 const BATCH_HEADERS: usize = 128;
 
 /// One attempt. Each has a batch id of its own, so that it never mixes with what came of an earlier one.
-pub(super) async fn store(
-    connection: &Connection,
-    messages: Vec<Outgoing>,
-    expect: Expect,
-) -> StoreOutcome {
+pub(super) async fn store(connection: &Connection, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
     let count = messages.len();
     if count == 0 || count > MOST_IN_BATCH {
         return StoreOutcome::Refused(format!("a batch has 1 to {MOST_IN_BATCH} messages"));

@@ -6,6 +6,7 @@ mod golden;
 mod order;
 mod outgoing;
 mod recorded;
+mod remembered;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod wire;

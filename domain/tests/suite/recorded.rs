@@ -290,7 +290,7 @@ fn order() -> Vec<Event> {
 }
 
 /// One of every event, by the name of its golden file; where there are several, they are numbered from 1.
-fn everything() -> Vec<(String, Event)> {
+pub(crate) fn everything() -> Vec<(String, Event)> {
     let events = order().into_iter().chain(intended()).chain(effects()).chain(answers()).chain(goods());
     let mut named: Vec<(String, Event)> = Vec::new();
     for event in events {
