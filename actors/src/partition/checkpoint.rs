@@ -37,7 +37,7 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) -> Result<(), H
         tokio::select! {
             biased;
             // What is not stored now is in the journal.
-            _ = stage_left(&partition) => return Ok(()),
+            () = stage_left(&partition) => return Ok(()),
             done = round => match done {
                 Ok(()) => {}
                 Err(Trouble::Later(error)) => {

@@ -41,7 +41,7 @@ pub(crate) struct Slot<D: Decider> {
     /// Its state while no actor has it.
     pub(crate) resting: Option<Box<Entity<D>>>,
     /// What waits, in order, until the entity is read back; none = it is not being read back.
-    waiting: Option<Box<VecDeque<Errand<D::Message>>>>,
+    waiting: Option<VecDeque<Errand<D::Message>>>,
     /// Messages on their way to the actor.
     pending: usize,
     /// Decisions on their way to the journal.
@@ -180,7 +180,7 @@ impl<D: Decider> Partition<D> {
         if let Some(waiting) = &mut slot.waiting {
             waiting.push_back(errand);
         } else if slot.is_away() {
-            slot.waiting = Some(Box::new(VecDeque::from([errand])));
+            slot.waiting = Some(VecDeque::from([errand]));
             self.loads.wanted(number);
         } else {
             self.hand_over(slot, number, errand);
@@ -218,8 +218,7 @@ impl<D: Decider> Partition<D> {
         let Some(slot) = entities.slot(number) else { return };
         slot.resting = Some(Box::new(entity));
         slot.trail = trail;
-        let waiting = slot.waiting.take().map_or_else(VecDeque::new, |waiting| *waiting);
-        for errand in waiting {
+        for errand in slot.waiting.take().unwrap_or_default() {
             self.hand_over(slot, number, errand);
         }
         self.watch(slot, number, now);
