@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::node::ReadError;
 use crate::outbound::rfc3339;
 use crate::partition::Partition;
-use crate::partition::loading::{LoadError, load};
+use crate::partition::loading::{LoadError, fetch};
 use crate::record::{Cause, Decided, Entry, Record, decode};
 use crate::recovery::evolve;
 
@@ -72,18 +72,17 @@ async fn sequences<D: Decider>(
     partition: &Partition<D>,
     id: &EntityId,
 ) -> Result<Option<Vec<u64>>, ReadError> {
-    let saved = {
+    let (number, saved) = {
         let mut entities = partition.entities.borrow_mut();
-        let Some(slot) = entities.number(id).and_then(|number| entities.slot(number)) else {
-            return Ok(None);
-        };
+        let Some(number) = entities.number(id) else { return Ok(None) };
+        let Some(slot) = entities.slot(number) else { return Ok(None) };
         if !slot.is_away() {
             return Ok(Some(slot.trail.sequences()));
         }
-        slot.saved.expect("an entity is put away only when it is saved")
+        (number, slot.saved.expect("an entity is put away only when it is saved"))
     };
-    match load(partition, id, saved).await {
-        Ok((_, trail)) => Ok(Some(trail.sequences())),
+    match fetch(partition, number, id, saved).await {
+        Ok(fetched) => Ok(Some(fetched.trail.sequences())),
         Err(LoadError::Unavailable(error)) => Err(ReadError::Unavailable(error.to_string())),
         Err(LoadError::Damaged(text)) => Err(ReadError::Unavailable(text)),
         Err(LoadError::Gone) => Err(ReadError::Unavailable("it changes just now; ask again".to_owned())),

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::core::{Environment, Partition};
 use super::life;
-use super::loading::{LoadError, load};
+use super::loading::{LoadError, fetch};
 use crate::entity::command_path;
 use crate::node::{EntityView, PartitionStatus, ReadError};
 use crate::timeline;
@@ -115,14 +115,14 @@ async fn read<D: Decider>(
             }
             slot.saved.expect("an entity is put away only when it is saved")
         };
-        match load(partition, id, saved).await {
-            Ok((entity, _)) => return command_path::view(id, &entity),
+        match fetch(partition, number, id, saved).await {
+            Ok(fetched) => return command_path::view(id, &fetched.entity),
             Err(LoadError::Unavailable(error)) => return Err(ReadError::Unavailable(error.to_string())),
             Err(LoadError::Damaged(text)) => return Err(ReadError::Unavailable(text)),
             Err(LoadError::Gone) => {} // it was read back meanwhile, and has another snapshot by now
         }
     }
-    Err(ReadError::Unavailable(format!("the snapshot of {id} is gone")))
+    Err(ReadError::Overloaded)
 }
 
 impl<D: Decider> Handler<Timeline> for PartitionActor<D> {

@@ -16,6 +16,7 @@ use serde::de::IgnoredAny;
 use super::core::{Halt, Partition, Stage};
 use super::keeping::{Captured, Census, Covered};
 use crate::record::{Record, SnapshotMarker, decode, encode_snapshot};
+use crate::recovery::last_marker;
 
 /// The largest snapshot; an entity beyond it stays in the journal.
 const MOST_SNAPSHOT_BYTES: usize = 768 * 1024;
@@ -146,7 +147,7 @@ async fn store<D: Decider>(partition: &Rc<Partition<D>>, batch: Vec<Captured>) -
     let stream = env.layout.name(StreamId::Snapshots);
     let sequence = match store_marked(&*env.bus, &stream, messages, known).await {
         Marked::Stored(sequence) => sequence,
-        Marked::Deposed => return Err(Trouble::Deposed),
+        Marked::Deposed => return Err(deposed(partition).await),
         Marked::Refused(cause) => {
             let what = "store snapshots".to_owned();
             return Err(Trouble::Later(Unavailable { what, cause }));
@@ -161,6 +162,20 @@ async fn store<D: Decider>(partition: &Rc<Partition<D>>, batch: Vec<Captured>) -
     }
     env.metrics.snapshots.add(batch.len() as u64);
     Ok(())
+}
+
+/// Has another owner written the marker that stands there, or has somebody emptied the stream?
+async fn deposed<D: Decider>(partition: &Partition<D>) -> Trouble {
+    match last_marker(partition.number, &partition.env).await {
+        Err(error) => Trouble::Later(error),
+        Ok(Some((Ok(marker), _))) if marker.epoch > partition.keeping.borrow().epoch => Trouble::Deposed,
+        Ok(found) => {
+            // Whoever reads the next marker finds that the census does not agree, and uses the journal.
+            partition.keeping.borrow_mut().marker = found.map_or(0, |(_, sequence)| sequence);
+            let cause = "somebody has removed the marker".to_owned();
+            Trouble::Later(Unavailable { what: "store snapshots".to_owned(), cause })
+        }
+    }
 }
 
 /// Number and hash of the record up to which the journal is covered.

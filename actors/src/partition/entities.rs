@@ -212,12 +212,16 @@ impl<D: Decider> Partition<D> {
     }
 
     /// An entity is read back: what waited for it goes to it, in order.
-    pub(super) fn is_back(self: &Rc<Self>, number: u32, entity: Entity<D>, trail: Trail) {
+    /// Without its snapshot it has to be written again.
+    pub(super) fn is_back(self: &Rc<Self>, number: u32, entity: Entity<D>, trail: Trail, is_written: bool) {
         let now = self.env.clock.now();
         let mut entities = self.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return };
         slot.resting = Some(Box::new(entity));
         slot.trail = trail;
+        if !is_written {
+            self.must_be_saved_again(slot, number);
+        }
         for errand in slot.waiting.take().unwrap_or_default() {
             self.hand_over(slot, number, errand);
         }

@@ -115,6 +115,14 @@ impl<D: Decider> Partition<D> {
         }
     }
 
+    /// The snapshot of an entity is gone, although nothing has changed since.
+    pub(super) fn must_be_saved_again(&self, slot: &mut Slot<D>, number: u32) {
+        let mut keeping = self.keeping.borrow_mut();
+        let from = keeping.covered.sequence + 1;
+        slot.unsaved_from = Some(from);
+        keeping.unsaved.insert((from, number));
+    }
+
     /// Looks at an entity in memory again when it may have become idle.
     pub(crate) fn watch(&self, slot: &mut Slot<D>, number: u32, now: Timestamp) {
         slot.touched = slot.touched.max(now);

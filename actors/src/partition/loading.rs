@@ -9,10 +9,11 @@ use bus::ports::Unavailable;
 use domain::decider::Decider;
 use domain::ids::EntityId;
 use futures_util::future::try_join_all;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::core::{Halt, Partition, Stage};
 use super::entities::Saved;
+use super::rebuild::rebuild;
 use crate::entity::{Entity, Trail};
 use crate::record::{Snapshot, decode};
 
@@ -39,6 +40,11 @@ impl Loads {
         self.changed.notify_one();
     }
 
+    /// One place among those who read; the bound on what they hold.
+    pub(super) async fn permit(&self) -> SemaphorePermit<'_> {
+        self.permits.acquire().await.expect("nobody closes it")
+    }
+
     fn take(&self) -> Vec<u32> {
         let mut wanted = self.wanted.borrow_mut();
         let count = wanted.len().min(self.at_once);
@@ -51,7 +57,7 @@ impl Loads {
 pub(crate) enum LoadError {
     /// Not now.
     Unavailable(Unavailable),
-    /// Another one stands there, or none.
+    /// The entity has another one by now.
     Gone,
     /// It is not what was written.
     Damaged(String),
@@ -82,25 +88,18 @@ async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Re
     };
     let (id, saved) = wanted.expect("an entity is put away only when it is saved");
     for attempt in 0.. {
-        match load(partition, &id, saved).await {
-            Ok((entity, trail)) => {
+        match fetch(partition, number, &id, saved).await {
+            Ok(Fetched { entity, trail, is_written }) => {
                 partition.env.metrics.loaded.add_one();
-                partition.is_back(number, entity, trail);
+                partition.is_back(number, entity, trail, is_written);
                 return Ok(());
             }
             Err(LoadError::Unavailable(error)) => {
                 tracing::warn!(partition = partition.number, %error, "an entity waits for its snapshot");
             }
-            // A start from the journal sees at once that a snapshot is missing, and does without them all.
-            Err(LoadError::Gone) => {
-                return Err(Halt::Broken(format!(
-                    "the snapshot of {id} is gone; start again from the journal"
-                )));
-            }
+            Err(LoadError::Gone) => return Err(Halt::Broken(format!("the snapshot of {id} was replaced"))),
             Err(LoadError::Damaged(text)) => {
-                return Err(Halt::Broken(format!(
-                    "the snapshot of {id}: {text}; start again from the journal"
-                )));
+                return Err(Halt::Broken(format!("the snapshot of {id}: {text}")));
             }
         }
         tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;
@@ -108,13 +107,43 @@ async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Re
     unreachable!("the attempts are counted until one succeeds")
 }
 
+/// An entity that was away.
+#[derive(Debug)]
+pub(crate) struct Fetched<D: Decider> {
+    pub(crate) entity: Entity<D>,
+    pub(crate) trail: Trail,
+    /// False if its snapshot is no longer there.
+    pub(crate) is_written: bool,
+}
+
+/// Reads an entity that is away from its snapshot, and if that has disappeared, from the journal.
+pub(crate) async fn fetch<D: Decider>(
+    partition: &Partition<D>,
+    number: u32,
+    id: &EntityId,
+    saved: Saved,
+) -> Result<Fetched<D>, LoadError> {
+    match load(partition, id, saved).await {
+        Ok((entity, trail)) => Ok(Fetched { entity, trail, is_written: true }),
+        Err(LoadError::Unavailable(error)) => Err(LoadError::Unavailable(error)),
+        Err(LoadError::Gone | LoadError::Damaged(_)) => {
+            let newest = partition.entities.borrow_mut().slot(number).and_then(|slot| slot.saved);
+            if newest != Some(saved) {
+                return Err(LoadError::Gone);
+            }
+            let (entity, trail) = rebuild(partition, id, saved.version).await?;
+            Ok(Fetched { entity, trail, is_written: false })
+        }
+    }
+}
+
 /// Reads one snapshot from the leader and checks that it is the one that is meant.
-pub(crate) async fn load<D: Decider>(
+async fn load<D: Decider>(
     partition: &Partition<D>,
     id: &EntityId,
     saved: Saved,
 ) -> Result<(Entity<D>, Trail), LoadError> {
-    let _permit = partition.loads.permits.acquire().await.expect("nobody closes it");
+    let _permit = partition.loads.permit().await;
     let stream = partition.env.layout.name(StreamId::Snapshots);
     let stored = partition.env.bus.get(&stream, saved.sequence).await.map_err(LoadError::Unavailable)?;
     let stored = stored.ok_or(LoadError::Gone)?;

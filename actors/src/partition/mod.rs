@@ -17,6 +17,7 @@ pub(crate) mod loading;
 mod positions;
 mod publisher;
 mod pump;
+mod rebuild;
 pub(crate) mod receipts;
 mod retention;
 mod timers;

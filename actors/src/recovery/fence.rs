@@ -125,7 +125,7 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
 }
 
 /// The marker of the snapshots as it stands in the stream, or why it cannot be read, and its sequence; none = there is none.
-pub(super) async fn last_marker<P>(
+pub(crate) async fn last_marker<P>(
     number: u16,
     env: &Environment<P>,
 ) -> Result<Option<(Result<SnapshotMarker, String>, u64)>, Unavailable> {

@@ -12,6 +12,7 @@ use domain::decider::{Decider, Participant};
 use crate::node::PartitionStatus;
 use crate::partition::{Environment, Halt, JournalEnd, Partition, publish};
 
+pub(crate) use fence::last_marker;
 pub(crate) use replay::evolve;
 
 /// Takes the partition over and rebuilds it. Waits while the broker is away.

@@ -212,6 +212,36 @@ fn given_a_whole_journal_when_all_snapshots_are_deleted_then_no_answer_changes()
     });
 }
 
+#[test]
+fn given_entities_that_are_away_when_all_snapshots_are_deleted_then_the_journal_has_them_and_they_are_written_again()
+ {
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        let before = views(&world, &node).await;
+        empty_snapshots(&world).await;
+        assert_eq!(views(&world, &node).await, before);
+        for key in &keys() {
+            world.add(key, 5, &format!("{key} first")).await;
+            world.add(key, 7, &format!("{key} second")).await;
+        }
+        for key in &keys() {
+            world.until_version(&node, key, 4).await;
+            world.posted(key, 2, &format!("{key} posted again")).await;
+        }
+        all_away(&node).await;
+        covered(&world).await;
+        let before = views(&world, &node).await;
+        assert_eq!(before[0].0["sum"], 12, "a repetition is known");
+        assert_eq!(node.status().state, NodeState::Ready);
+        node.drain().await;
+        let node = hasty_node(&mut world).await;
+        assert_eq!(views(&world, &node).await, before);
+    });
+}
+
 /// Makes one snapshot of partition 0 unreadable; gives nothing if there is none.
 async fn spoil_one(world: &World) {
     let snapshots = world.stream(StreamId::Snapshots).await;

@@ -1,0 +1,93 @@
+//! An entity whose snapshot has disappeared is read from the journal instead, as long as that is whole. Slow, and rare.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bus::layout::StreamId;
+use bus::ports::{OpenError, Position, Unavailable};
+use domain::decider::Decider;
+use domain::ids::EntityId;
+
+use super::core::Partition;
+use super::loading::LoadError;
+use crate::entity::{Entity, Trail};
+use crate::record::{Record, ReplayDecided, ReplayEntry, decode};
+use crate::recovery::evolve;
+
+/// How many records are asked for at once.
+const RECORDS_AT_ONCE: usize = 256;
+
+/// Makes an entity that is away again from its records, and checks that it has come to the version that it must have.
+pub(super) async fn rebuild<D: Decider>(
+    partition: &Partition<D>,
+    id: &EntityId,
+    version: u64,
+) -> Result<(Entity<D>, Trail), LoadError> {
+    let _permit = partition.loads.permit().await;
+    let env = &partition.env;
+    let stream = env.layout.name(StreamId::Journal(partition.number));
+    tracing::warn!(entity = %id, stream, "a snapshot is gone; the journal is read for it");
+    // It is away, so none of its records is younger than this.
+    let end = partition.recorded.get();
+    let mut reader = env.bus.open(&stream, None, Position::default()).await.map_err(not_now)?;
+    let (mut entity, mut trail, mut at) = (Entity::<D>::default(), Trail::default(), 0);
+    while at < end {
+        let records = reader.next(RECORDS_AT_ONCE, env.config.lane_patience()).await.map_err(not_now)?;
+        if records.is_empty() {
+            let cause = "it gives no records".to_owned();
+            return Err(LoadError::Unavailable(Unavailable { what: format!("read {stream}"), cause }));
+        }
+        for stored in records {
+            let damaged =
+                |text: &str| LoadError::Damaged(format!("gone, and record {}: {text}", stored.sequence));
+            let (record, _) = decode::<Record<ReplayEntry<D::Event>>>(&stored.body)
+                .map_err(|error| damaged(&error.to_string()))?;
+            if at == 0 && record.batch != 1 {
+                return Err(damaged("the records before it are gone"));
+            }
+            at = stored.sequence;
+            for entry in record.entries {
+                match entry {
+                    ReplayEntry::Decision(decided) if decided.entity == *id => {
+                        absorb(&mut entity, &decided).map_err(damaged)?;
+                        trail.push(at);
+                    }
+                    ReplayEntry::Quarantined(quarantined) if quarantined.entity == *id => {
+                        entity.quarantined = true;
+                        trail.push(at);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    if entity.version != version {
+        let text = format!("gone, and the journal has version {} instead of {version}", entity.version);
+        return Err(LoadError::Damaged(text));
+    }
+    Ok((entity, trail))
+}
+
+fn not_now(error: OpenError) -> LoadError {
+    match error {
+        OpenError::Unavailable(error) => LoadError::Unavailable(error),
+        other => LoadError::Damaged(other.to_string()),
+    }
+}
+
+fn absorb<D: Decider>(entity: &mut Entity<D>, decided: &ReplayDecided<D::Event>) -> Result<(), &'static str> {
+    if decided.version != entity.version + 1 {
+        return Err("its decisions are not complete");
+    }
+    let state = &mut entity.state;
+    let evolved =
+        catch_unwind(AssertUnwindSafe(|| evolve::<D>(&decided.entity, state, &decided.events, None)));
+    if evolved.is_err() {
+        return Err("an event cannot be absorbed");
+    }
+    entity.version = decided.version;
+    entity.event_sequence += u64::from(decided.published);
+    if let Some(seen) = decided.seen {
+        entity.seen.remember(seen);
+    }
+    Ok(())
+}
