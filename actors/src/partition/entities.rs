@@ -36,7 +36,7 @@ pub(crate) struct Saved {
 /// One known entity. It is live (an address), resting (its state), or away (neither).
 #[derive(Debug)]
 pub(crate) struct Slot<D: Decider> {
-    pub(crate) id: EntityId,
+    pub(crate) id: Rc<EntityId>,
     address: Option<Addr<EntityActor<D>>>,
     /// Its state while no actor has it.
     pub(crate) resting: Option<Box<Entity<D>>>,
@@ -84,7 +84,7 @@ impl<D: Decider> Slot<D> {
 #[derive(Debug)]
 pub(crate) struct Entities<D: Decider> {
     // Never iterated, so the random hasher of the map shows nowhere.
-    numbers: HashMap<EntityId, u32>,
+    numbers: HashMap<Rc<EntityId>, u32>,
     slots: Vec<Option<Slot<D>>>,
     free: Vec<u32>,
     in_flight: [i64; 5],
@@ -107,8 +107,9 @@ impl<D: Decider> Entities<D> {
         if let Some(number) = self.number(id) {
             return number;
         }
+        let id = Rc::new(id.clone());
         let slot = Slot {
-            id: id.clone(),
+            id: Rc::clone(&id),
             address: None,
             resting: Some(Box::default()),
             waiting: None,
@@ -129,7 +130,7 @@ impl<D: Decider> Entities<D> {
             u32::try_from(self.slots.len() - 1).expect("memory ends before four thousand million entities")
         });
         self.slots[number as usize] = Some(slot);
-        self.numbers.insert(id.clone(), number);
+        self.numbers.insert(id, number);
         number
     }
 
@@ -162,7 +163,7 @@ impl<D: Decider> Entities<D> {
             return;
         }
         if let Some(slot) = self.slots[number as usize].take() {
-            self.numbers.remove(&slot.id);
+            self.numbers.remove(&*slot.id);
             self.free.push(number);
         }
     }
@@ -194,7 +195,7 @@ impl<D: Decider> Partition<D> {
             address
         } else {
             let entity = slot.resting.take().expect("an entity rests while it has no actor");
-            let (id, partition) = (slot.id.clone(), Rc::clone(self));
+            let (id, partition) = (EntityId::clone(&slot.id), Rc::clone(self));
             // No more messages can be under way than there are credits, and as many readers.
             let capacity = 2 * self.env.config.in_flight_inputs;
             slot.address.insert(EntityActor::create(move |context| {
@@ -238,7 +239,8 @@ impl<D: Decider> Partition<D> {
             slot.pending += 1;
             return Some(captured);
         }
-        let (id, entity, changes) = (slot.id.clone(), slot.resting.as_deref()?.clone(), slot.changes);
+        let (id, changes) = (EntityId::clone(&slot.id), slot.changes);
+        let entity = slot.resting.as_deref()?.clone();
         drop(entities);
         let _kept = sender.send(self.captured(number, id, &entity, changes)); // its receiver is right here
         Some(captured)

@@ -84,7 +84,7 @@ async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Re
     let wanted = {
         let mut entities = partition.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return Ok(()) };
-        slot.saved.map(|saved| (slot.id.clone(), saved))
+        slot.saved.map(|saved| (Rc::clone(&slot.id), saved))
     };
     let (id, saved) = wanted.expect("an entity is put away only when it is saved");
     for attempt in 0.. {
