@@ -111,6 +111,7 @@ impl<D: Decider> Handler<Peek> for EntityActor<D> {
         self.partition.queue_answer(Box::new(move || {
             let _gone = peek.answer.send(view); // the reader did not wait
         }));
+        self.partition.done(self.number);
     }
 }
 
@@ -125,5 +126,6 @@ impl<D: Decider> Handler<Capture> for EntityActor<D> {
         self.partition.queue_answer(Box::new(move || {
             let _gone = captured.send(partition.captured(number, id, &entity, changes)); // the partition drains
         }));
+        self.partition.done(self.number);
     }
 }

@@ -442,3 +442,42 @@ fn given_entities_that_come_and_go_when_the_broker_has_bad_days_and_nodes_die_th
         });
     }
 }
+
+#[test]
+fn given_entities_that_never_rest_when_they_are_written_and_the_node_dies_then_every_decision_is_there() {
+    // invariant: snapshot-is-only-a-shortcut
+    for seed in 1..=12_u64 {
+        run(async {
+            let mut world = World::new();
+            let (keys, mut added, mut written) = ([key_in(0, "hot"), key_in(1, "hot")], 0, 0);
+            for life in 0..3_u64 {
+                let config =
+                    NodeConfig { checkpoint_age_ms: 40, snapshot_interval_ms: 10, ..hasty(&mut world) };
+                let faulty = FaultyBus::new(Arc::clone(&world.bus), FaultPlan::rough(seed * 10 + life));
+                let dying = world.node_with(config, Arc::new(faulty.clone())).await;
+                if life == 0 {
+                    for key in &keys {
+                        world.open(&dying, key).await;
+                    }
+                }
+                for _ in 0..150 {
+                    for key in &keys {
+                        world.add(key, 1, &format!("{key} {added}")).await;
+                    }
+                    added += 1;
+                    pass(4 + seed).await;
+                }
+                written += dying.metrics().snapshots.get();
+                faulty.crash_now();
+            }
+            assert!(written > 10, "seed {seed}: only {written} snapshots");
+            let node = hasty_node(&mut world).await;
+            for key in &keys {
+                until(&format!("seed {seed}: {key} has {added}"), || async {
+                    world.view(&node, key).await.unwrap()["sum"] == added
+                })
+                .await;
+            }
+        });
+    }
+}
