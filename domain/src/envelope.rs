@@ -1,5 +1,8 @@
 //! A message as it arrived: where from, with which headers, which bytes. The journal keeps it whole.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -43,24 +46,34 @@ impl Plane {
 }
 
 /// Header names and values in the order they came. Names are compared without regard to case.
+///
+/// A copy shares what it was copied from: a message is read by many and changed by none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Arc<Vec<(Text, Text)>>);
+
+/// A header's name or value; what the program itself writes is not copied.
+type Text = Cow<'static, str>;
 
 impl Headers {
     /// No headers.
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No headers yet, with room for some.
+    pub fn with_capacity(headers: usize) -> Self {
+        Self(Arc::new(Vec::with_capacity(headers)))
     }
 
     /// Adds a header at the end.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl Into<Text>, value: impl Into<Text>) {
+        Arc::make_mut(&mut self.0).push((name.into(), value.into()));
     }
 
     /// The same headers and one more.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
         self.push(name, value);
         self
     }
@@ -72,7 +85,7 @@ impl Headers {
 
     /// All headers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// How many headers there are.
@@ -88,7 +101,7 @@ impl Headers {
 
 impl FromIterator<(String, String)> for Headers {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(Arc::new(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
     }
 }
 

@@ -128,7 +128,7 @@ fn headers(batch: &Envelope, own: BTreeMap<String, String>, index: u16) -> Heade
     let mut headers: Headers =
         own.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")).collect();
     if headers.get("ce-source").is_none() {
-        headers.push("ce-source", batch.source());
+        headers.push("ce-source", batch.source().to_owned());
     }
     if headers.get("ce-id").is_none() {
         headers.push("ce-id", format!("{}#{index}", batch.id()));
