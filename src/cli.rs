@@ -40,6 +40,13 @@ pub struct DemoOptions {
     /// that is found on the PATH. Without this flag, everything runs in memory.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub nats: Option<String>,
+    /// Which orders: `mixed` has 1-5 lines, splits, refusals and cancels; `standard` is the one order of every load test
+    /// (member, three lines, points redeemed, one card, one parcel).
+    #[arg(long, value_name = "MIX", default_value = "mixed", value_parser = ["mixed", "standard"])]
+    pub mix: String,
+    /// Publish so many orders a second; without it, as fast as they are taken.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
     /// Print one JSON object on stdout instead of the summary.
     #[arg(long)]
     pub json: bool,

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actors::node::Node;
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunError, RunOptions};
+use loadtest::workload::Mix;
 
 use crate::cli::DemoOptions;
 use crate::composition;
@@ -66,7 +67,9 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
 
 async fn play(options: &DemoOptions, stage: &Stage) -> Result<Report, RunError> {
     let seed = options.seed.unwrap_or_else(any_seed);
-    let run = RunOptions::new(u64::from(options.orders), seed, "demo");
+    let mix = Mix::named(&options.mix).expect("the command line takes only names of mixes");
+    let run =
+        RunOptions { mix, rate: options.rate, ..RunOptions::new(u64::from(options.orders), seed, "demo") };
     let naming = Naming::new(&stage.layout.root, "main");
     let display = Display::new();
     loadtest::demo::run(run, stage.bus.clone(), naming, move |progress| display.show(&progress)).await
