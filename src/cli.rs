@@ -47,6 +47,9 @@ pub struct DemoOptions {
     /// Publish so many orders a second; without it, as fast as they are taken.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rate: Option<u32>,
+    /// Commands to the participants, and their answers, share broker messages where several are ready.
+    #[arg(long)]
+    pub batch: bool,
     /// Print one JSON object on stdout instead of the summary.
     #[arg(long)]
     pub json: bool,

@@ -9,4 +9,5 @@ pub mod layout;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod packing;
 pub mod ports;
