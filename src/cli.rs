@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use domain::ids::Token;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -70,6 +71,9 @@ pub struct SetupOptions {
     /// Into how many partitions the orders are divided; fixed once the streams are there.
     #[arg(long, value_name = "P", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub partitions: u16,
+    /// The first token of all subjects, and in upper case of all stream names; the same as `nats.root` of `serve`.
+    #[arg(long, value_name = "ROOT", env = "DOORBUSTER_NATS_ROOT", default_value = "retail", value_parser = root)]
+    pub root: Token,
     /// How many servers hold a copy of each stream: 1, 3 or 5.
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = replicas)]
     pub replicas: u8,
@@ -87,6 +91,10 @@ pub struct ServeOptions {
     /// Where HTTP listens; wins over the environment and the file.
     #[arg(long, value_name = "ADDR")]
     pub http: Option<String>,
+}
+
+fn root(text: &str) -> Result<Token, String> {
+    Token::new(text).map_err(|problem| problem.to_string())
 }
 
 fn replicas(text: &str) -> Result<u8, String> {
@@ -131,6 +139,7 @@ mod tests {
         for line in [
             &["doorbuster", "setup", "--nats", "x", "--partitions", "65"][..],
             &["doorbuster", "setup", "--nats", "x", "--replicas", "2"],
+            &["doorbuster", "setup", "--nats", "x", "--root", "a.b"],
             &["doorbuster", "setup", "--nats", "x", "--diff", "--apply"],
             &["doorbuster", "demo", "--orders", "0"],
             &["doorbuster", "setup", "--no-such-flag"],

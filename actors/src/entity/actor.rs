@@ -111,8 +111,8 @@ impl<D: Decider> Handler<Peek> for EntityActor<D> {
 
     fn handle(&mut self, peek: Peek, _: &mut Context<Self>) {
         let view = command_path::view(&self.id, &self.entity);
-        self.partition.queue_answer(Box::new(move || {
+        self.partition.answer_after_ack(move || {
             let _gone = peek.answer.send(view); // the reader did not wait
-        }));
+        });
     }
 }

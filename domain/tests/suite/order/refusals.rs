@@ -75,6 +75,47 @@ fn given_two_cards_when_the_second_is_declined_then_the_first_is_voided_even_if_
 }
 
 #[test]
+fn given_a_card_that_was_told_to_be_not_charged_when_the_order_is_rejected_then_a_late_success_is_voided() {
+    // A recovery or the broker repeats commands, so "not applied" speaks for one copy of several.
+    for echoes_the_effect in [true, false] {
+        let mut desk = Desk::with(&two_cards());
+        let first = (*desk.sent_of("payment.authorize")[0]).clone();
+        let second = desk.last("payment.authorize").clone();
+        let transient = json!({"code": "busy", "class": "transient"});
+        desk.answer_to(&first, "payment.failed", &transient);
+        let declined = json!({"tender": "t2", "code": "funds", "kind": "hard"});
+        desk.answer_to(&second, "payment.declined", &declined);
+        assert_eq!(desk.phase(), Phase::Rejected);
+        assert!(desk.effects().is_empty() && desk.sent_of("payment.void").is_empty());
+        desk.answer_to(&first, "payment.failed", &transient);
+        assert!(desk.effects().is_empty(), "nobody sends it again");
+        let (kind, body) = super::desk::yes(&first, "n-1");
+        if echoes_the_effect {
+            desk.answer_to(&first, kind, &body);
+        } else {
+            desk.fact(kind, &body);
+        }
+        assert_eq!(desk.numbers("payment.void", "amount_minor"), [2000]);
+        desk.ends_as(Phase::Rejected);
+        assert_eq!(desk.status("payment"), "voided");
+    }
+}
+
+#[test]
+fn given_points_that_were_told_to_be_not_reserved_when_the_order_is_cancelled_then_a_late_success_is_released()
+ {
+    let mut desk = Desk::with(&worked_example());
+    desk.fail("loyalty.reserve", "transient");
+    desk.cancel(&[]).unwrap();
+    assert_eq!(desk.phase(), Phase::Rejected);
+    let reserve = desk.last("loyalty.reserve").clone();
+    let (kind, body) = super::desk::yes(&reserve, "n-1");
+    desk.answer_to(&reserve, kind, &body);
+    assert_eq!(desk.numbers("loyalty.release", "points"), [2000]);
+    desk.ends_as(Phase::Rejected);
+}
+
+#[test]
 fn given_a_card_when_less_is_authorized_then_it_is_voided_and_the_order_rejected() {
     let mut desk = Desk::with(&card_only());
     authorized(&mut desk, 2379, "EUR");
