@@ -78,9 +78,10 @@ impl Headers {
         self
     }
 
-    /// The first value of a header.
+    /// The first value of a header; one without text says nothing and counts as missing.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let named = |known: &str, value: &str| known.eq_ignore_ascii_case(name) && !value.is_empty();
+        self.iter().find(|(known, value)| named(known, value)).map(|(_, value)| value)
     }
 
     /// All headers, in order.
@@ -155,5 +156,17 @@ impl Envelope {
     pub fn subject(&self, root: &str, key: Option<&Key>) -> String {
         let last = key.map_or("-", Key::as_str);
         format!("{root}.v1.{}.{}.{}.{}.{last}", self.plane.as_str(), self.tenant, self.domain, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Headers;
+
+    #[test]
+    fn a_header_without_text_counts_as_missing() {
+        let headers = Headers::new().with("ce-id", "").with("CE-ID", "m1").with("ce-correlationid", "");
+        assert_eq!(headers.get("ce-id"), Some("m1"));
+        assert_eq!(headers.get("ce-correlationid"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
 //! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
-//! `publisher` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
+//! `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
 
 mod actor;
 mod commit_queue;
@@ -15,6 +15,7 @@ mod positions;
 mod publisher;
 mod pump;
 pub(crate) mod receipts;
+mod recent_notices;
 mod timers;
 mod tracker;
 mod wait_lists;

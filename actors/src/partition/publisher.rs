@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bus::layout::StreamId;
 use bus::ports::{Expect, Outgoing, StoreOutcome, Stored};
@@ -14,10 +15,14 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::core::Partition;
+use super::recent_notices::RecentNotices;
 use crate::outbound::Marker;
 
 /// How many subjects are remembered; beyond it they are looked up again.
 const MOST_KNOWN_SUBJECTS: usize = 1_024;
+
+/// How often a partition without work looks whether the connection was lost.
+const LOSS_CHECK: Duration = Duration::from_millis(500);
 
 /// An output that is stored in order on its subject.
 #[derive(Debug)]
@@ -41,6 +46,7 @@ pub(crate) struct OutputJob {
 pub(crate) struct Published {
     pub(crate) through: Cell<u64>,
     last: RefCell<HashMap<String, Last>>,
+    notices: RefCell<RecentNotices>,
 }
 
 /// What stands last on a subject.
@@ -62,8 +68,25 @@ impl Last {
 
 /// Publishes until the committer is done.
 pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>, mut jobs: mpsc::Receiver<OutputJob>) {
-    while let Some(job) = jobs.recv().await {
-        publish(&partition, job).await;
+    loop {
+        tokio::select! {
+            biased;
+            job = jobs.recv() => match job {
+                Some(job) => publish(&partition, job).await,
+                None => return,
+            },
+            () = tokio::time::sleep(LOSS_CHECK) => {}
+        }
+        let lost = partition.published.notices.borrow_mut().again(&*partition.env.bus);
+        for notice in lost {
+            send(&partition, notice);
+        }
+    }
+}
+
+fn send<D: Decider>(partition: &Partition<D>, notice: Outgoing) {
+    if partition.env.bus.send(notice) {
+        partition.env.metrics.notices.add_one();
     }
 }
 
@@ -91,9 +114,8 @@ pub(crate) async fn publish<D: Decider>(partition: &Partition<D>, job: OutputJob
     }))
     .await;
     for notice in notices {
-        if partition.env.bus.send(notice) {
-            metrics.notices.add_one();
-        }
+        partition.published.notices.borrow_mut().add(notice.clone());
+        send(partition, notice);
     }
     partition.published.through.set(journal_sequence);
 }

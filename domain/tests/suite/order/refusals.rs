@@ -5,7 +5,7 @@ use domain::order::state::Phase;
 use domain::reason::Code;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, card_only, worked_example};
+use super::desk::{Desk, card_only, departed, worked_example};
 use super::steps::{two_cards, units};
 
 #[test]
@@ -267,4 +267,22 @@ fn given_an_order_when_it_is_submitted_again_then_it_has_the_outcome_of_the_firs
     );
     assert_eq!(rejected.submit(&again), Ok(Answer::Later));
     assert_eq!(rejected.outcome().unwrap().rejected.unwrap().code, Code::PaymentDeclined);
+}
+
+#[test]
+fn given_a_node_that_will_not_ship_when_it_says_so_then_the_order_stays_open_and_a_person_is_told() {
+    let mut desk = Desk::committed(&units(2));
+    desk.yes_to("allocation.allocate");
+    let mut answer = Desk::body(desk.last("fulfillment.release"));
+    answer["code"] = json!("node_closed");
+    desk.answer("fulfillment.release", "shipment.rejected", &answer);
+    let exception = desk.told_last("exception.opened")["exception"].clone();
+    assert_eq!(exception["kind"], "effect_refused");
+    assert_eq!(exception["cause"], "fulfillment.release was refused: node_closed");
+    let open = desk.view()["effects"].to_string();
+    assert!(!open.contains("fulfillment.release"), "it is not asked again: {open}");
+    assert!(!desk.phase().is_terminal());
+    // The units are still there: whoever ships them in the end is believed.
+    desk.fact("shipment.departed", &departed("p1", &[(1, 2)]));
+    desk.ends_as(Phase::Completed);
 }
