@@ -8,7 +8,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actors::config::Batches;
-use actors::node::Node;
+use actors::node::{Node, NodeState};
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunError, RunOptions};
 use loadtest::simulators::{Profile, Profiles};
@@ -47,7 +47,10 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
     let node = composition::node(&config, stage.bus.clone(), stage.layout.clone());
     let outcome = tokio::select! {
         biased;
-        report = play(options, &stage) => Some(report),
+        report = async {
+            ready(&node).await;
+            play(options, &stage).await
+        } => Some(report),
         _ = tokio::signal::ctrl_c() => None,
     };
     end(&node).await;
@@ -84,6 +87,13 @@ async fn play(options: &DemoOptions, stage: &Stage) -> Result<Report, RunError> 
     let naming = Naming::new(&stage.layout.root, "main");
     let display = Display::new();
     loadtest::demo::run(run, stage.bus.clone(), naming, move |progress| display.show(&progress)).await
+}
+
+/// Waits until every partition takes orders, so that the first of them are not measured against the start.
+async fn ready(node: &Node) {
+    while node.status().state != NodeState::Ready {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Finishes what is begun. All orders have ended, so a node that does not is not waited for.
