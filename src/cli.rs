@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use domain::ids::Token;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -40,6 +41,16 @@ pub struct DemoOptions {
     /// that is found on the PATH. Without this flag, everything runs in memory.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub nats: Option<String>,
+    /// Which orders: `mixed` has 1-5 lines, splits, refusals and cancels; `standard` is the one order of every load test
+    /// (member, three lines, points redeemed, one card, one parcel).
+    #[arg(long, value_name = "MIX", default_value = "mixed", value_parser = ["mixed", "standard"])]
+    pub mix: String,
+    /// Publish so many orders a second; without it, as fast as they are taken.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// Commands to the participants, and their answers, share broker messages where several are ready.
+    #[arg(long)]
+    pub batch: bool,
     /// Print one JSON object on stdout instead of the summary.
     #[arg(long)]
     pub json: bool,
@@ -60,6 +71,9 @@ pub struct SetupOptions {
     /// Into how many partitions the orders are divided; fixed once the streams are there.
     #[arg(long, value_name = "P", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub partitions: u16,
+    /// The first token of all subjects, and in upper case of all stream names; the same as `nats.root` of `serve`.
+    #[arg(long, value_name = "ROOT", env = "DOORBUSTER_NATS_ROOT", default_value = "retail", value_parser = root)]
+    pub root: Token,
     /// How many servers hold a copy of each stream: 1, 3 or 5.
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = replicas)]
     pub replicas: u8,
@@ -77,6 +91,10 @@ pub struct ServeOptions {
     /// Where HTTP listens; wins over the environment and the file.
     #[arg(long, value_name = "ADDR")]
     pub http: Option<String>,
+}
+
+fn root(text: &str) -> Result<Token, String> {
+    Token::new(text).map_err(|problem| problem.to_string())
 }
 
 fn replicas(text: &str) -> Result<u8, String> {
@@ -121,6 +139,7 @@ mod tests {
         for line in [
             &["doorbuster", "setup", "--nats", "x", "--partitions", "65"][..],
             &["doorbuster", "setup", "--nats", "x", "--replicas", "2"],
+            &["doorbuster", "setup", "--nats", "x", "--root", "a.b"],
             &["doorbuster", "setup", "--nats", "x", "--diff", "--apply"],
             &["doorbuster", "demo", "--orders", "0"],
             &["doorbuster", "setup", "--no-such-flag"],

@@ -1,7 +1,9 @@
 //! The only place that names adapters: which bus, which clock, which decider, on how many threads.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix::System;
 use actors::clock::SystemClock;
@@ -80,6 +82,7 @@ const fn word(status: &PartitionStatus) -> &'static str {
 
 /// A name that no other start has: the journal tells two owners apart by it.
 fn instance() -> String {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{}", std::process::id(), since.as_nanos())
+    // Each state is seeded by the system's randomness: the keyed hashes of inputs must not be guessable.
+    let chance = || RandomState::new().hash_one(std::process::id());
+    format!("{}-{:016x}{:016x}", std::process::id(), chance(), chance())
 }

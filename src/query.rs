@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::layout::Layout;
 use bus::ports::{Outgoing, Request, SharedBus};
 use bytes::Bytes;
 use domain::envelope::Headers;
@@ -19,6 +20,9 @@ const AT_ONCE: usize = 64;
 
 /// Until a subscription that ended or was refused is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Which token of a subject is the tenant.
+const TENANT: usize = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Summary<'a> {
@@ -38,8 +42,8 @@ struct Refused<'a> {
 }
 
 /// Answers until it is dropped.
-pub async fn answer_questions(bus: SharedBus, root: String, surface: Arc<dyn Surface>) {
-    let subject = format!("{root}.v1.query.*.order.status.*");
+pub async fn answer_questions(bus: SharedBus, layout: Layout, surface: Arc<dyn Surface>) {
+    let subject = format!("{}.v1.query.*.order.status.*", layout.root);
     loop {
         match bus.subscribe(&subject).await {
             Ok(subscription) => {
@@ -47,7 +51,9 @@ pub async fn answer_questions(bus: SharedBus, root: String, surface: Arc<dyn Sur
                     subscription.next().await.map(|question| (question, subscription))
                 });
                 questions
-                    .for_each_concurrent(AT_ONCE, |question| answer(&bus, surface.as_ref(), question))
+                    .for_each_concurrent(AT_ONCE, |question| {
+                        answer(&bus, &layout, surface.as_ref(), question)
+                    })
                     .await;
             }
             Err(error) => tracing::debug!(%error, "cannot listen to questions"),
@@ -56,8 +62,10 @@ pub async fn answer_questions(bus: SharedBus, root: String, surface: Arc<dyn Sur
     }
 }
 
-async fn answer(bus: &SharedBus, surface: &dyn Surface, question: Request) {
-    let Some(reply_to) = question.reply_to else { return };
+async fn answer(bus: &SharedBus, layout: &Layout, surface: &dyn Surface, question: Request) {
+    let tenant = question.subject.split('.').nth(TENANT).unwrap_or_default();
+    // Anywhere else our answer could be read as somebody's message.
+    let Some(reply_to) = question.reply_to.filter(|to| layout.receipt_allowed(to, tenant)) else { return };
     let text = status(surface, &question.subject).await;
     let headers = Headers::new().with("content-type", "application/json");
     // Who asks sets a deadline; a lost answer is asked for again.
@@ -65,9 +73,8 @@ async fn answer(bus: &SharedBus, surface: &dyn Surface, question: Request) {
 }
 
 async fn status(surface: &dyn Surface, subject: &str) -> String {
-    let mut tokens = subject.rsplit('.');
-    let key = tokens.next().unwrap_or_default();
-    let tenant = tokens.nth(2).unwrap_or_default();
+    let key = subject.rsplit('.').next().unwrap_or_default();
+    let tenant = subject.split('.').nth(TENANT).unwrap_or_default();
     let id = match (Token::new(tenant), Key::new(key)) {
         (Ok(tenant), Ok(key)) => {
             EntityId { tenant, kind: Token::new("order").expect("a literal of the allowed form"), key }
@@ -98,11 +105,18 @@ fn refused(order_id: &str, code: Code, message: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use async_trait::async_trait;
+    use bus::layout::Layout;
+    use bus::ports::{Request, SharedBus};
+    use bytes::Bytes;
+    use domain::envelope::Headers;
     use domain::ids::EntityId;
 
-    use super::status;
+    use super::{answer, status};
     use crate::api::{Readiness, Surface, Unreadable, View};
+    use crate::composition;
 
     struct OneOrder;
 
@@ -140,5 +154,29 @@ mod tests {
         assert!(text.contains(r#""code":"unknown_entity""#), "{text}");
         let text = status(&OneOrder, "retail.v1.query.main.order.status.o$1").await;
         assert!(text.contains(r#""code":"schema_invalid""#), "{text}");
+    }
+
+    fn question(reply_to: &str) -> Request {
+        let subject = "retail.v1.query.main.order.status.o-1".to_owned();
+        Request { subject, reply_to: Some(reply_to.to_owned()), headers: Headers::new(), body: Bytes::new() }
+    }
+
+    #[actix::test]
+    async fn an_answer_goes_only_where_nobody_takes_it_for_a_message() {
+        let layout = Layout::default();
+        let bus: SharedBus = composition::memory(&layout);
+        let mut heard = bus.subscribe(">").await.unwrap();
+        for reply_to in [
+            "retail.v1.reply.main.payment.authorized.o-1",
+            "retail.v1.receipt.other.me",
+            "_INBOX.one",
+            "retail.v1.receipt.main.me",
+        ] {
+            answer(&bus, &layout, &OneOrder, question(reply_to)).await;
+        }
+        for allowed in ["_INBOX.one", "retail.v1.receipt.main.me"] {
+            let message = tokio::time::timeout(Duration::from_secs(5), heard.next()).await.unwrap().unwrap();
+            assert_eq!(message.subject, allowed);
+        }
     }
 }

@@ -18,9 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts to reach it.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The subjects and streams that `serve` uses unless it is configured otherwise.
-const ROOT: &str = "retail";
-
 /// Shows or makes the differences.
 ///
 /// # Errors
@@ -32,7 +29,7 @@ pub fn run(options: &SetupOptions) -> Result<Exit, Failure> {
 
 async fn set_up(options: &SetupOptions) -> Result<Exit, Failure> {
     let bus = reach(&options.nats).await?;
-    let layout = Layout::new(ROOT, options.partitions, options.replicas);
+    let layout = Layout::new(options.root.as_str(), options.partitions, options.replicas);
     let setup = Setup::new(&bus);
     let work = if options.apply { setup.apply(&layout).await } else { setup.plan(&layout).await };
     let differences = work.map_err(|error| failure(&options.nats, error))?;

@@ -58,6 +58,8 @@ pub struct NodeConfig {
     pub timer_retry_ms: i64,
     /// Commands sent to one participant and not answered, over all partitions of the node.
     pub in_flight_commands: InFlight,
+    /// Which participants take several commands in one message (CONTRACT: command batch).
+    pub command_batches: Batches,
     /// Command batches that wait in front of one participant; what is beyond is dropped, and sent again at its deadline.
     pub send_queue: usize,
     /// Commands a second that recovery sends again to one participant.
@@ -116,6 +118,43 @@ impl InFlight {
     }
 }
 
+/// A yes or no for each participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one switch for each participant, as in the configuration file"
+)]
+pub struct Batches {
+    /// The loyalty platform.
+    pub loyalty: bool,
+    /// The payment gateways.
+    pub payment: bool,
+    /// Allocation.
+    pub allocation: bool,
+    /// Warehouses and stores.
+    pub fulfillment: bool,
+    /// The ERP.
+    pub erp: bool,
+}
+
+impl Batches {
+    /// Everybody takes batches.
+    pub const ALL: Self =
+        Self { loyalty: true, payment: true, allocation: true, fulfillment: true, erp: true };
+
+    /// The switch of one participant.
+    pub const fn of(&self, participant: Participant) -> bool {
+        match participant {
+            Participant::Loyalty => self.loyalty,
+            Participant::Payment => self.payment,
+            Participant::Allocation => self.allocation,
+            Participant::Fulfillment => self.fulfillment,
+            Participant::Erp => self.erp,
+        }
+    }
+}
+
 impl Default for NodeConfig {
     fn default() -> Self {
         let singles =
@@ -135,6 +174,7 @@ impl Default for NodeConfig {
             retry_pause_ms: 1_000,
             timer_retry_ms: 1_000,
             in_flight_commands: InFlight::default(),
+            command_batches: Batches::default(),
             send_queue: 4_096,
             resend_per_second: 5_000,
             idle_after_ms: 60_000,

@@ -11,4 +11,5 @@ pub mod marked;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod packing;
 pub mod ports;

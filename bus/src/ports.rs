@@ -195,6 +195,11 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
 
     /// True while there is a connection.
     fn connected(&self) -> bool;
+
+    /// How often the connection was lost so far. What was only sent shortly before a loss may not be there.
+    fn losses(&self) -> u64 {
+        0
+    }
 }
 
 /// What a stream holds.

@@ -1,5 +1,8 @@
 //! A message as it arrived: where from, with which headers, which bytes. The journal keeps it whole.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -43,36 +46,47 @@ impl Plane {
 }
 
 /// Header names and values in the order they came. Names are compared without regard to case.
+///
+/// A copy shares what it was copied from: a message is read by many and changed by none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers(Arc<Vec<(Text, Text)>>);
+
+/// A header's name or value; what the program itself writes is not copied.
+type Text = Cow<'static, str>;
 
 impl Headers {
     /// No headers.
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No headers yet, with room for some.
+    pub fn with_capacity(headers: usize) -> Self {
+        Self(Arc::new(Vec::with_capacity(headers)))
     }
 
     /// Adds a header at the end.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into(), value.into()));
+    pub fn push(&mut self, name: impl Into<Text>, value: impl Into<Text>) {
+        Arc::make_mut(&mut self.0).push((name.into(), value.into()));
     }
 
     /// The same headers and one more.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
         self.push(name, value);
         self
     }
 
-    /// The first value of a header.
+    /// The first value of a header; one without text says nothing and counts as missing.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        let named = |known: &str, value: &str| known.eq_ignore_ascii_case(name) && !value.is_empty();
+        self.iter().find(|(known, value)| named(known, value)).map(|(_, value)| value)
     }
 
     /// All headers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// How many headers there are.
@@ -88,7 +102,7 @@ impl Headers {
 
 impl FromIterator<(String, String)> for Headers {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        Self(Arc::new(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect()))
     }
 }
 
@@ -142,5 +156,17 @@ impl Envelope {
     pub fn subject(&self, root: &str, key: Option<&Key>) -> String {
         let last = key.map_or("-", Key::as_str);
         format!("{root}.v1.{}.{}.{}.{}.{last}", self.plane.as_str(), self.tenant, self.domain, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Headers;
+
+    #[test]
+    fn a_header_without_text_counts_as_missing() {
+        let headers = Headers::new().with("ce-id", "").with("CE-ID", "m1").with("ce-correlationid", "");
+        assert_eq!(headers.get("ce-id"), Some("m1"));
+        assert_eq!(headers.get("ce-correlationid"), None);
     }
 }

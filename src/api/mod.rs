@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::http::Method;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use async_trait::async_trait;
 use domain::ids::EntityId;
@@ -90,13 +91,16 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
 }
 
 fn routes(service: &mut web::ServiceConfig) {
-    service
-        .route("/livez", web::get().to(probes::livez))
-        .route("/readyz", web::get().to(probes::readyz))
-        .route("/metrics", web::get().to(probes::metrics))
-        .route("/api/v1/orders/{order_id}", web::get().to(orders::order))
-        .route("/api/v1/orders/{order_id}/timeline", web::get().to(orders::timeline))
-        .default_service(web::to(nowhere));
+    for method in [Method::GET, Method::HEAD] {
+        let reads = || web::method(method.clone());
+        service
+            .route("/livez", reads().to(probes::livez))
+            .route("/readyz", reads().to(probes::readyz))
+            .route("/metrics", reads().to(probes::metrics))
+            .route("/api/v1/orders/{order_id}", reads().to(orders::order))
+            .route("/api/v1/orders/{order_id}/timeline", reads().to(orders::timeline));
+    }
+    service.default_service(web::to(nowhere));
 }
 
 async fn nowhere(request: HttpRequest) -> HttpResponse {

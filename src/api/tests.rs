@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test, web};
 use async_trait::async_trait;
 use domain::ids::EntityId;
@@ -48,6 +48,16 @@ async fn get(path: &str, if_none_match: Option<&str>) -> (StatusCode, String, St
     let (status, kind, tag) = (answer.status(), header(CONTENT_TYPE), header(ETAG));
     let body = String::from_utf8(test::read_body(answer).await.to_vec()).unwrap();
     (status, kind, tag, body)
+}
+
+#[actix_web::test]
+async fn head_answers_as_get_does_without_the_body() {
+    let surface: Arc<dyn Surface> = Arc::new(Fixed);
+    let service = test::init_service(App::new().app_data(web::Data::from(surface)).configure(routes)).await;
+    let request = test::TestRequest::default().method(Method::HEAD).uri("/api/v1/orders/o-1");
+    let answer = test::call_service(&service, request.to_request()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers().get(ETAG).unwrap(), "\"41\"");
 }
 
 #[actix_web::test]

@@ -7,9 +7,12 @@ mod summary;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actors::node::Node;
+use actors::config::Batches;
+use actors::node::{Node, NodeState};
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunError, RunOptions};
+use loadtest::simulators::{Profile, Profiles};
+use loadtest::workload::Mix;
 
 use crate::cli::DemoOptions;
 use crate::composition;
@@ -37,10 +40,17 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
         Some("") => Stage::on_own_server().await?,
         Some(url) => Stage::on_server(url).await?,
     };
-    let node = composition::node(&Config::default(), stage.bus.clone(), stage.layout.clone());
+    let mut config = Config::default();
+    if options.batch {
+        config.node.command_batches = Batches::ALL;
+    }
+    let node = composition::node(&config, stage.bus.clone(), stage.layout.clone());
     let outcome = tokio::select! {
         biased;
-        report = play(options, &stage) => Some(report),
+        report = async {
+            ready(&node).await;
+            play(options, &stage).await
+        } => Some(report),
         _ = tokio::signal::ctrl_c() => None,
     };
     end(&node).await;
@@ -66,10 +76,24 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
 
 async fn play(options: &DemoOptions, stage: &Stage) -> Result<Report, RunError> {
     let seed = options.seed.unwrap_or_else(any_seed);
-    let run = RunOptions::new(u64::from(options.orders), seed, "demo");
+    let mix = Mix::named(&options.mix).expect("the command line takes only names of mixes");
+    let batches = options.batch.then_some(stage.layout.partitions);
+    let run = RunOptions {
+        mix,
+        rate: options.rate,
+        profiles: Profiles::all(Profile { batches, ..Profile::CALM }),
+        ..RunOptions::new(u64::from(options.orders), seed, "demo")
+    };
     let naming = Naming::new(&stage.layout.root, "main");
     let display = Display::new();
     loadtest::demo::run(run, stage.bus.clone(), naming, move |progress| display.show(&progress)).await
+}
+
+/// Waits until every partition takes orders, so that the first of them are not measured against the start.
+async fn ready(node: &Node) {
+    while node.status().state != NodeState::Ready {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Finishes what is begun. All orders have ended, so a node that does not is not waited for.

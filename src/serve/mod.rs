@@ -42,7 +42,7 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
         started = start::when_possible(&config, &lifecycle) => Some(started),
     };
     if let Some(started) = started {
-        let questions = query::answer_questions(started.bus, started.root, lifecycle.clone());
+        let questions = query::answer_questions(started.bus, started.layout, lifecycle.clone());
         tokio::select! {
             biased;
             () = &mut ending => {}

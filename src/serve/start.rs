@@ -24,7 +24,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 pub(super) struct Started {
     pub(super) node: Node,
     pub(super) bus: SharedBus,
-    pub(super) root: String,
+    pub(super) layout: Layout,
 }
 
 /// Starts the node as soon as the server and the streams are there. Never gives up.
@@ -40,10 +40,9 @@ pub(super) async fn when_possible(config: &Config, lifecycle: &Lifecycle) -> Sta
     tracing::info!(%durability, partitions = layout.partitions, "starting");
     lifecycle.opening();
     let bus = composition::shared(nats);
-    let root = layout.root.clone();
-    let node = composition::node(config, bus.clone(), layout);
+    let node = composition::node(config, bus.clone(), layout.clone());
     lifecycle.running(node.clone(), bus.clone(), durability);
-    Started { node, bus, root }
+    Started { node, bus, layout }
 }
 
 async fn connection(url: &str, lifecycle: &Lifecycle) -> NatsBus {

@@ -111,6 +111,14 @@ async fn the_demo_on_a_real_server_ends_clean_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn the_demo_with_participants_in_batches_ends_clean() {
+    let world = World::bare().await;
+    let batched = ["demo", "--json", "--batch", "--mix", "standard", "--orders", "500", "--seed", "7"];
+    check_demo(&run(&batched).await, 500);
+    check_demo(&run(&[&batched[..], &["--nats", &world.url]].concat()).await, 500);
+}
+
+#[tokio::test]
 async fn the_demo_without_a_nats_server_in_reach_says_what_to_do() {
     let nowhere = format!("nats://127.0.0.1:{}", free_port());
     let output = run(&["demo", "--orders", "10", "--nats", &nowhere]).await;

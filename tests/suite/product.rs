@@ -71,6 +71,8 @@ impl Serve {
         let address = format!("127.0.0.1:{}", self.port);
         let mut command = binary();
         command.args(["serve", "--nats", &self.nats, "--http", &address]).args(&self.arguments);
+        // An order that waits while the server is down shall not be given up for that.
+        command.env("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS", "600000");
         // Log lines go to the test's own stderr, where they stand beside what failed.
         self.child =
             Some(command.stdout(Stdio::null()).spawn().expect("the binary that cargo built can be run"));

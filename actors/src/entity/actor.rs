@@ -108,9 +108,9 @@ impl<D: Decider> Handler<Peek> for EntityActor<D> {
     fn handle(&mut self, peek: Peek, _: &mut Context<Self>) {
         self.partition.arrived(self.number);
         let view = command_path::view(&self.id, &self.entity);
-        self.partition.queue_answer(Box::new(move || {
+        self.partition.answer_after_ack(move || {
             let _gone = peek.answer.send(view); // the reader did not wait
-        }));
+        });
         self.partition.done(self.number);
     }
 }
@@ -123,9 +123,9 @@ impl<D: Decider> Handler<Capture> for EntityActor<D> {
         let (partition, number) = (Rc::clone(&self.partition), self.number);
         let (id, entity, changes) = (self.id.clone(), self.entity.clone(), partition.changes(number));
         // Behind everything that is decided: once this comes, all of the state is recorded.
-        self.partition.queue_answer(Box::new(move || {
+        self.partition.once_recorded(move || {
             let _gone = captured.send(partition.captured(number, id, &entity, changes)); // the partition drains
-        }));
+        });
         self.partition.done(self.number);
     }
 }

@@ -58,6 +58,15 @@ pub(super) fn deliver<D: Decider>(
         Recognised::New => {}
         // New work has an id of its own, so the rules judge a repetition: they know its first outcome.
         Recognised::Repeated | Recognised::Contradicted if intake => partition.env.metrics.repeated.add_one(),
+        // It still waits for its entity, so nothing can be promised yet.
+        Recognised::Repeated if !D::exists(&actor.entity.state) => {
+            partition.env.metrics.repeated.add_one();
+            let mut queued = Queued { consumed: Some(consumed), credits: 1, ..Queued::default() };
+            let version = actor.entity.version;
+            answer(actor, &mut queued, &envelope, addressee, &Answer::Later, None, version);
+            partition.queue.push(queued);
+            return;
+        }
         Recognised::Repeated => {
             partition.env.metrics.repeated.add_one();
             let receipt = addressee.map(|to| receipts::accepted(&partition.env, &to, actor.entity.version));

@@ -93,12 +93,15 @@ fn item<D: Decider>(
         Ok(key) => key,
         Err(refusal) => return Item::Refused(refuse::<D>(layout, envelope, refusal)),
     };
+    if let Err(refusal) = carried(&envelope.headers) {
+        return Item::Refused(refuse::<D>(layout, envelope, refusal));
+    }
     if key.partition(layout.partitions) == partition {
         return screening::screen::<D>(layout, partition, envelope);
     }
     let Envelope { plane, tenant, domain, name, headers, body, .. } = &envelope;
     let subject = layout.inbound(*plane, tenant, domain, name, &key);
-    let message = Outgoing { subject, headers: headers.clone(), body: body.clone() };
+    let message = Outgoing { subject, headers: for_the_way(headers), body: body.clone() };
     Item::Elsewhere(Elsewhere { message, envelope })
 }
 
@@ -123,15 +126,55 @@ fn address(
     Key::new(key).map_err(|error| wrong("/key", error.to_string()))
 }
 
+/// Headers as a message of its own could have them, so that an item fares the same in every partition.
+fn carried(headers: &Headers) -> Result<(), Refusal> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    let is_value = |value: &str| !value.contains(['\r', '\n']);
+    let wrong = headers.iter().find(|(name, value)| !is_name(name) || !is_value(value));
+    wrong.map_or(Ok(()), |(name, _)| {
+        let text = "no header of a message; expected a name of visible ASCII and a value of one line";
+        Err(Refusal::new(DeadReason::Schema, format!("/headers/{name}"), text.to_owned()))
+    })
+}
+
+/// Without what would command the broker (an expected sequence, say): only we speak to it when we hand on.
+fn for_the_way(headers: &Headers) -> Headers {
+    let commands = |name: &str| name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"));
+    let ours = headers.iter().filter(|(name, _)| !commands(name));
+    ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 /// The item's headers, with its identity: its own, or the batch's and its place.
 fn headers(batch: &Envelope, own: BTreeMap<String, String>, index: u16) -> Headers {
     let mut headers: Headers =
         own.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-type")).collect();
     if headers.get("ce-source").is_none() {
-        headers.push("ce-source", batch.source());
+        headers.push("ce-source", batch.source().to_owned());
     }
     if headers.get("ce-id").is_none() {
         headers.push("ce-id", format!("{}#{index}", batch.id()));
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::envelope::Headers;
+
+    use super::{carried, for_the_way};
+
+    #[test]
+    fn headers_that_no_message_can_have_are_named() {
+        assert!(carried(&Headers::new().with("Key", "o-1").with("x", "ü b")).is_ok());
+        for (name, value) in [("", "v"), ("a b", "v"), ("a:b", "v"), ("é", "v"), ("x", "a\r\nb")] {
+            let refusal = carried(&Headers::new().with(name, value)).unwrap_err();
+            assert_eq!(refusal.violations[0].pointer, format!("/headers/{name}"));
+        }
+    }
+
+    #[test]
+    fn what_would_command_the_broker_is_not_handed_on() {
+        let given = Headers::new().with("nats-expected-last-sequence", "1").with("Nats-Rollup", "all");
+        assert_eq!(for_the_way(&given.with("ce-id", "m1")), Headers::new().with("ce-id", "m1"));
+    }
 }

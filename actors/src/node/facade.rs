@@ -93,7 +93,7 @@ pub fn start<D: Decider>(
     };
     let env = Environment {
         gates: Arc::new(Gates::new(config.in_flight_commands, Arc::clone(&metrics))),
-        senders: Senders::start(&bus, &metrics, config.send_queue, config.resend_per_second),
+        senders: Senders::start(&bus, &metrics, &config),
         board: Arc::clone(&board),
         metrics: Arc::clone(&metrics),
         policies,

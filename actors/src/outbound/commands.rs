@@ -19,13 +19,13 @@ pub(crate) fn command(
 ) -> Outgoing {
     let domain = command.participant.as_str();
     let partition = entity.key.partition(layout.partitions);
-    let mut headers = Headers::new();
+    let mut headers = Headers::with_capacity(12);
     headers.push("ce-id", format!("{}:{}", command.effect_id, command.epoch));
     headers.push("ce-type", format!("retail.{domain}.{}.v1", command.name));
     headers.push("ce-source", SOURCE);
     headers.push("ce-time", rfc3339(now));
     headers.push("content-type", "application/json");
-    headers.push("Key", entity.key.as_str());
+    headers.push("Key", entity.key.as_str().to_owned());
     headers.push("Effect-Epoch", command.epoch.to_string());
     headers.push("Effect-Id", command.effect_id);
     headers.push("Idempotency-Key", command.idempotency_key);
@@ -43,7 +43,7 @@ pub(super) fn add_trace(headers: &mut Headers, trace: Trace<'_>) {
     ];
     for (name, value) in known {
         if let Some(value) = value {
-            headers.push(name, value);
+            headers.push(name, value.to_owned());
         }
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn notices(config: &NodeConfig, layout: &Layout, told: &Told<'_>) -> 
         headers.push("ce-source", SOURCE);
         headers.push("ce-time", rfc3339(told.now));
         headers.push("content-type", "application/json");
-        headers.push("Key", told.entity.key.as_str());
+        headers.push("Key", told.entity.key.as_str().to_owned());
         headers.push("ce-sequence", sequence.to_string());
         headers.push("Order-Version", told.version.to_string());
         add_trace(&mut headers, told.trace);
@@ -96,7 +96,7 @@ pub(crate) fn pages(
             headers.push("ce-id", marker.id(&format!("{tenant}:page"), partition));
             headers.push("ce-type", "retail.all.page.v1");
             headers.push("ce-source", SOURCE);
-            headers.push("ce-time", time.as_str());
+            headers.push("ce-time", time.clone());
             headers.push("content-type", "application/json");
             (marker, Outgoing { subject: layout.page(tenant, partition), headers, body: body.into() })
         })

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
+use bus::packing::{Packable, pack};
 use bus::ports::{Outgoing, SharedBus};
 use domain::decider::Participant;
 
+use crate::config::NodeConfig;
 use crate::metrics::Metrics;
 
 /// How often commands of a recovery go out.
@@ -33,21 +35,17 @@ pub(crate) struct Senders {
 
 impl Senders {
     /// Starts one actor for each participant on the current thread.
-    pub(crate) fn start(
-        bus: &SharedBus,
-        metrics: &Arc<Metrics>,
-        queue: usize,
-        resend_per_second: u32,
-    ) -> Self {
+    pub(crate) fn start(bus: &SharedBus, metrics: &Arc<Metrics>, config: &NodeConfig) -> Self {
         let started = Participant::ALL.map(|participant| {
             ParticipantActor::create(|context| {
-                context.set_mailbox_capacity(queue);
+                context.set_mailbox_capacity(config.send_queue);
                 ParticipantActor {
                     participant,
                     bus: Arc::clone(bus),
                     metrics: Arc::clone(metrics),
                     again: VecDeque::new(),
-                    resend_per_second,
+                    resend_per_second: config.resend_per_second,
+                    takes_batches: config.command_batches.of(participant),
                 }
             })
         });
@@ -84,13 +82,15 @@ pub(crate) struct ParticipantActor {
     /// Bounded by the commands that may be open at once.
     again: VecDeque<Outgoing>,
     resend_per_second: u32,
+    /// It takes several commands in one message.
+    takes_batches: bool,
 }
 
 impl ParticipantActor {
-    fn send(&self, command: Outgoing) {
+    fn send(&self, message: Outgoing, commands: usize) {
         let counters =
-            if self.bus.send(command) { &self.metrics.commands } else { &self.metrics.commands_dropped };
-        counters[self.participant.index()].add_one();
+            if self.bus.send(message) { &self.metrics.commands } else { &self.metrics.commands_dropped };
+        counters[self.participant.index()].add(commands as u64);
     }
 
     fn send_some_again(&mut self) {
@@ -98,7 +98,7 @@ impl ParticipantActor {
         let most = (self.resend_per_second as usize / ticks).max(1);
         for _ in 0..most {
             let Some(command) = self.again.pop_front() else { return };
-            self.send(command);
+            self.send(command, 1);
         }
     }
 
@@ -110,6 +110,13 @@ impl ParticipantActor {
     }
 }
 
+/// A command says by its header whom it is for, and by its subject in which partition that is.
+fn packable(message: Outgoing) -> Packable {
+    let key = message.headers.get("Key").unwrap_or_default().to_owned();
+    let partition = message.subject.rsplit('.').next().and_then(|last| last.parse().ok()).unwrap_or_default();
+    Packable { message, key, partition }
+}
+
 impl Actor for ParticipantActor {
     type Context = Context<Self>;
 }
@@ -118,8 +125,11 @@ impl Handler<Batch> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, Batch(commands): Batch, _: &mut Context<Self>) {
-        for command in commands {
-            self.send(command);
+        if !self.takes_batches {
+            return commands.into_iter().for_each(|command| self.send(command, 1));
+        }
+        for (message, count) in pack(commands.into_iter().map(packable).collect()) {
+            self.send(message, count);
         }
     }
 }

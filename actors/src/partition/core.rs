@@ -88,6 +88,8 @@ pub(crate) struct Partition<D: Decider> {
     /// The latest time that any decision was given; never goes back.
     last_time: Cell<Timestamp>,
     credits: Cell<usize>,
+    /// Readers whose answer waits for an ack.
+    pub(crate) reading: Cell<usize>,
     halted: Cell<bool>,
     stage: watch::Sender<Stage>,
 }
@@ -122,6 +124,7 @@ impl<D: Decider> Partition<D> {
             work_ready: Notify::new(),
             last_time: Cell::default(),
             credits: Cell::new(credits),
+            reading: Cell::default(),
             halted: Cell::new(false),
             stage: watch::Sender::new(Stage::Running),
         }

@@ -17,6 +17,9 @@ use crate::entity::{Capture, Deliver, Entity, EntityActor, Peek, Release, Trail,
 use crate::inbound::Arrival;
 use crate::node::{EntityView, ReadError};
 
+/// How many readers of live entities may wait for an ack; more are told to try again.
+const MOST_READERS: usize = 1_024;
+
 /// Something for an entity to do.
 #[derive(Debug)]
 pub(crate) enum Errand<M> {
@@ -196,8 +199,9 @@ impl<D: Decider> Partition<D> {
         } else {
             let entity = slot.resting.take().expect("an entity rests while it has no actor");
             let (id, partition) = (EntityId::clone(&slot.id), Rc::clone(self));
-            // No more messages can be under way than there are credits, and as many readers.
-            let capacity = 2 * self.env.config.in_flight_inputs;
+            // No more messages can be under way than there are credits; what readers and one who writes it down may take
+            // stands beside that.
+            let capacity = self.env.config.in_flight_inputs + MOST_READERS + 1;
             slot.address.insert(EntityActor::create(move |context| {
                 context.set_mailbox_capacity(capacity);
                 EntityActor::new(id, number, *entity, partition)
@@ -311,15 +315,20 @@ impl<D: Decider> Partition<D> {
         let slot = entities.slot(number)?;
         let address = slot.address.as_ref()?;
         let (answer, view) = oneshot::channel();
-        // If it is full the answer is dropped, and the reader learns it.
-        if address.try_send(Peek { answer }).is_ok() {
+        if self.reading.get() < MOST_READERS && address.try_send(Peek { answer }).is_ok() {
+            self.reading.set(self.reading.get() + 1);
             slot.pending += 1;
-        }
+        } // else the answer is dropped, and the reader learns it
         Some(view)
     }
 
-    /// Queues an outcome that needs no credit back.
-    pub(crate) fn queue_answer(&self, answer: Box<dyn FnOnce()>) {
-        self.queue.push(Queued { answer: Some(answer), ..Queued::default() });
+    /// Answers a reader once everything that he sees is recorded.
+    pub(crate) fn answer_after_ack(self: &Rc<Self>, answer: impl FnOnce() + 'static) {
+        let partition = Rc::clone(self);
+        let answer = move || {
+            partition.reading.set(partition.reading.get() - 1);
+            answer();
+        };
+        self.queue.push(Queued { answer: Some(Box::new(answer)), ..Queued::default() });
     }
 }

@@ -8,6 +8,7 @@ use domain::decider::Decider;
 use domain::ids::EntityId;
 use domain::time::Timestamp;
 
+use super::commit_queue::Queued;
 use super::core::Partition;
 use super::entities::{Saved, Slot};
 use crate::entity::Entity;
@@ -145,6 +146,11 @@ impl<D: Decider> Partition<D> {
     /// How many changes the entity has had.
     pub(crate) fn changes(&self, number: u32) -> u64 {
         self.entities.borrow_mut().slot(number).map_or(0, |slot| slot.changes)
+    }
+
+    /// Does something once everything that is decided until now is recorded; never, if the partition is given up before.
+    pub(crate) fn once_recorded(&self, then: impl FnOnce() + 'static) {
+        self.queue.push(Queued { answer: Some(Box::new(then)), ..Queued::default() });
     }
 
     /// The entity as it was after `changes`, all of which are recorded at this moment.

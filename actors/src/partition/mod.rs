@@ -1,7 +1,7 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
 //! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
-//! `publisher` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
+//! `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
 
 mod actor;
 pub(crate) mod checkpoint;
@@ -19,6 +19,7 @@ mod publisher;
 mod pump;
 mod rebuild;
 pub(crate) mod receipts;
+mod recent_notices;
 mod retention;
 mod timers;
 mod tracker;

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bus::layout::StreamId;
 use bus::ports::{Expect, Outgoing, StoreOutcome, Stored};
@@ -14,10 +15,14 @@ use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc};
 
 use super::core::Partition;
+use super::recent_notices::RecentNotices;
 use crate::outbound::Marker;
 
 /// How many subjects are remembered; beyond it they are looked up again.
 const MOST_KNOWN_SUBJECTS: usize = 1_024;
+
+/// How often a partition without work looks whether the connection was lost.
+const LOSS_CHECK: Duration = Duration::from_millis(500);
 
 /// An output that is stored in order on its subject.
 #[derive(Debug)]
@@ -43,6 +48,7 @@ pub(crate) struct Published {
     /// Rings when `through` has moved.
     pub(crate) moved: Notify,
     last: RefCell<HashMap<String, Last>>,
+    notices: RefCell<RecentNotices>,
 }
 
 /// What stands last on a subject.
@@ -64,8 +70,25 @@ impl Last {
 
 /// Publishes until the committer is done.
 pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>, mut jobs: mpsc::Receiver<OutputJob>) {
-    while let Some(job) = jobs.recv().await {
-        publish(&partition, job).await;
+    loop {
+        tokio::select! {
+            biased;
+            job = jobs.recv() => match job {
+                Some(job) => publish(&partition, job).await,
+                None => return,
+            },
+            () = tokio::time::sleep(LOSS_CHECK) => {}
+        }
+        let lost = partition.published.notices.borrow_mut().again(&*partition.env.bus);
+        for notice in lost {
+            send(&partition, notice);
+        }
+    }
+}
+
+fn send<D: Decider>(partition: &Partition<D>, notice: Outgoing) {
+    if partition.env.bus.send(notice) {
+        partition.env.metrics.notices.add_one();
     }
 }
 
@@ -93,9 +116,8 @@ pub(crate) async fn publish<D: Decider>(partition: &Partition<D>, job: OutputJob
     }))
     .await;
     for notice in notices {
-        if partition.env.bus.send(notice) {
-            metrics.notices.add_one();
-        }
+        partition.published.notices.borrow_mut().add(notice.clone());
+        send(partition, notice);
     }
     partition.published.through.set(journal_sequence);
     partition.published.moved.notify_one();

@@ -62,7 +62,8 @@ fn message(
 ) -> Outgoing {
     let body = Body { order_id: &addressee.order_id, outcome, order_version, reason };
     let body = serde_json::to_vec(&body).expect("a receipt is plain data").into();
-    let headers = Headers::new().with("content-type", "application/json").with("Key", &addressee.order_id);
+    let headers =
+        Headers::new().with("content-type", "application/json").with("Key", addressee.order_id.clone());
     Outgoing { subject: addressee.reply_to.clone(), headers, body }
 }
 

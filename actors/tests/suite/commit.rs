@@ -50,6 +50,22 @@ fn given_an_open_tally_when_a_number_is_added_then_record_page_command_and_view_
 }
 
 #[test]
+fn given_notices_that_were_sent_when_the_connection_is_lost_and_comes_back_then_they_are_sent_again() {
+    run(async {
+        let mut world = World::new();
+        let node = world.node().await;
+        world.open(&node, "t-1").await;
+        until("the notice is out", || async { world.stream(StreamId::Notices).await.len() == 1 }).await;
+        world.memory.disconnect();
+        world.memory.reconnect();
+        until("it is out again", || async { world.stream(StreamId::Notices).await.len() == 2 }).await;
+        let ids: Vec<_> = world.stream(StreamId::Notices).await;
+        assert!(ids.iter().all(|notice| notice.headers.get("ce-id") == Some("main:tally:t-1:1")));
+        assert_eq!(world.events().await.len(), 1, "the page is not repeated");
+    });
+}
+
+#[test]
 fn given_the_same_fact_three_times_when_it_is_taken_then_it_is_applied_once() {
     // invariant: applied-once
     run(async {

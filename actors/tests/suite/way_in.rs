@@ -95,16 +95,17 @@ fn given_a_batch_for_two_partitions_when_it_is_taken_twice_then_each_item_is_tak
             {"domain": "other", "name": "add", "key": here, "headers": {}, "body": {}},
             {"name": "add"},
             item(&there, "add", &add(&there, 4), &json!({"ce-id": "own", "ce-source": "/own"})),
+            item(&there, "add", &add(&there, 8), &json!({"x": "a\r\nb"})),
         ]);
         for _ in 0..2 {
             world.say(Plane::Fact, "tally.batch", &here, items.clone(), &identity("b")).await;
         }
         world.until_version(&node, &here, 2).await;
         world.until_version(&node, &there, 3).await;
-        until("the wrong items are dead letters", || async { world.letters().await.len() == 6 }).await;
+        until("the wrong items are dead letters", || async { world.letters().await.len() == 8 }).await;
         let mut ids: Vec<_> = world.letters().await.into_iter().map(|(_, ce_id, _)| ce_id).collect();
         ids.sort();
-        assert_eq!(ids, ["b#3", "b#3", "b#4", "b#4", "wrong one", "wrong one"]);
+        assert_eq!(ids, ["b#3", "b#3", "b#4", "b#4", "b#6", "b#6", "wrong one", "wrong one"]);
         until("the second batch is recognised", || async { node.metrics().repeated.get() == 3 }).await;
         assert_eq!(world.view(&node, &here).await.unwrap()["sum"], 1);
         assert_eq!(world.view(&node, &there).await.unwrap()["sum"], 6);

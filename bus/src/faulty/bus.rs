@@ -328,4 +328,8 @@ impl Bus for FaultyBus {
     fn connected(&self) -> bool {
         !self.state.is_dead() && self.inner.connected()
     }
+
+    fn losses(&self) -> u64 {
+        self.inner.losses()
+    }
 }

@@ -37,6 +37,7 @@ pub(super) struct Shared {
     clock: Clock,
     connected: AtomicBool,
     dropped: AtomicU64,
+    losses: AtomicU64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -74,6 +75,7 @@ impl MemoryBus {
             clock,
             connected: AtomicBool::new(true),
             dropped: AtomicU64::new(0),
+            losses: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -85,6 +87,7 @@ impl MemoryBus {
 
     /// Takes the connection away: stores become unknown, sends are dropped, readers wait.
     pub fn disconnect(&self) {
+        self.shared.losses.fetch_add(1, Ordering::Relaxed);
         self.shared.connected.store(false, Ordering::Release);
     }
 
@@ -241,5 +244,9 @@ impl Bus for MemoryBus {
 
     fn connected(&self) -> bool {
         self.shared.is_connected()
+    }
+
+    fn losses(&self) -> u64 {
+        self.shared.losses.load(Ordering::Relaxed)
     }
 }

@@ -242,6 +242,10 @@ impl Bus for NatsBus {
     fn connected(&self) -> bool {
         self.committing.is_up() && self.reading.is_up()
     }
+
+    fn losses(&self) -> u64 {
+        self.committing.times_lost()
+    }
 }
 
 struct NatsSubscription(async_nats::Subscriber);

@@ -148,6 +148,11 @@ impl Connection {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
+    /// How often it was lost so far.
+    pub(super) fn times_lost(&self) -> u64 {
+        *self.losses.borrow()
+    }
+
     /// Sees connection losses from now on.
     pub(super) fn watch(&self) -> LossWatch {
         let mut losses = self.losses.clone();

@@ -82,6 +82,7 @@ message_types! {
     Reply "allocation" "refused" => AllocationRefused(allocation::Refused),
     Reply "allocation" "released" => AllocationReleased(allocation::Released),
     Reply "shipment" "accepted" => ShipmentAccepted(shipment::Accepted),
+    Reply "shipment" "rejected" => ShipmentRejected(shipment::Rejected),
     Reply "shipment" "cancel_accepted" => ShipmentCancelAccepted(shipment::CancelAnswer),
     Reply "shipment" "cancel_rejected" => ShipmentCancelRejected(shipment::CancelAnswer),
     Fact "shipment" "departed" => Departed(shipment::Departed),

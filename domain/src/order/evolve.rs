@@ -158,9 +158,12 @@ fn evolve_effect(state: &mut State, event: &Event) {
             open.deadline = Some(*deadline);
         }),
         Event::EffectExhausted { effect } => change(state, effect, |open| open.deadline = None),
-        Event::EffectSuperseded { effect } | Event::EffectRefused { effect, .. } => {
-            drop(settle(state, effect));
+        // It may have been sent more often than we decided to: again by a recovery, or twice by the broker.
+        Event::EffectSuperseded { effect } => {
+            let given_up = take(&mut state.effects, effect).filter(|effect| effect.attempts > 0);
+            state.given_up.extend(given_up);
         }
+        Event::EffectRefused { effect, .. } => drop(settle(state, effect)),
         _ => {}
     }
 }
@@ -385,8 +388,12 @@ fn document_due(state: &mut State, due: &Arc<DocumentDue>) {
 }
 
 fn settle(state: &mut State, effect: &str) -> Option<Kind> {
-    let at = state.effects.iter().position(|open| *open.id == *effect)?;
-    Some(state.effects.remove(at).kind)
+    take(&mut state.effects, effect).or_else(|| take(&mut state.given_up, effect)).map(|effect| effect.kind)
+}
+
+fn take(effects: &mut Vec<Effect>, id: &str) -> Option<Effect> {
+    let at = effects.iter().position(|effect| *effect.id == *id)?;
+    Some(effects.remove(at))
 }
 
 fn change(state: &mut State, effect: &str, change: impl FnOnce(&mut Effect)) {

@@ -312,6 +312,8 @@ pub struct State {
     pub documents: Vec<Document>,
     /// Open commands, oldest first.
     pub effects: Vec<Effect>,
+    /// Prerequisites that were sent, told to be not applied, and no longer wanted. At most one for each tender and the points.
+    pub given_up: Vec<Effect>,
     /// The last ordinal of each kind of effect.
     pub ordinals: [u32; KINDS],
     /// The last ordinal of each kind of document.
@@ -420,6 +422,11 @@ impl State {
     /// The open effect with this id.
     pub fn effect(&self, id: &str) -> Option<&Effect> {
         self.effects.iter().find(|effect| *effect.id == *id)
+    }
+
+    /// The open effect with this id, or one that was given up: another copy of its command may still be applied.
+    pub fn effect_ever_sent(&self, id: &str) -> Option<&Effect> {
+        self.effect(id).or_else(|| self.given_up.iter().find(|effect| *effect.id == *id))
     }
 
     /// Open effects of which `wanted` holds.

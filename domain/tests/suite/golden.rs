@@ -70,6 +70,7 @@ fn written(message: &Message) -> Value {
         Message::AllocationRefused(body) => serde_json::to_value(body),
         Message::AllocationReleased(body) => serde_json::to_value(body),
         Message::ShipmentAccepted(body) => serde_json::to_value(body),
+        Message::ShipmentRejected(body) => serde_json::to_value(body),
         Message::ShipmentCancelAccepted(body) | Message::ShipmentCancelRejected(body) => {
             serde_json::to_value(body)
         }

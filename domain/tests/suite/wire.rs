@@ -168,7 +168,7 @@ fn given_a_ce_type_when_it_contradicts_the_subject_then_the_header_is_named() {
         ("retail.order.submit", Some(DeadReason::Schema)),
         ("order.submit.v1", Some(DeadReason::Schema)),
         ("retail.order.submit.v9", Some(DeadReason::Version)),
-        ("", Some(DeadReason::Schema)),
+        ("", None),
     ];
     for (given, expected) in cases {
         let mut envelope = envelope(Plane::Intake, "order", "submit", submit_with(|_| {}).to_string());

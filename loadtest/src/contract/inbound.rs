@@ -75,10 +75,56 @@ impl<'a> Command<'a> {
         })
     }
 
+    /// Reads a stored message as one command, or as a batch of several.
+    pub fn read_all(stored: &'a Stored) -> Result<Vec<Self>, Unreadable> {
+        if domain_and_name(&stored.subject)?.1 != "batch" {
+            return Self::read(stored).map(|command| vec![command]);
+        }
+        let unreadable = |cause| Unreadable::Body { subject: stored.subject.clone(), cause };
+        let items: Vec<Item<'a>> = serde_json::from_slice(&stored.body).map_err(unreadable)?;
+        items
+            .into_iter()
+            .map(|item| {
+                let raw = item.body.get();
+                Ok(Self {
+                    domain: item.domain,
+                    name: item.name,
+                    key: item.key,
+                    effect_id: item.headers.effect_id,
+                    epoch: item.headers.epoch,
+                    idempotency_key: item.headers.idempotency_key,
+                    body: serde_json::from_str(raw).map_err(unreadable)?,
+                    raw: raw.as_bytes(),
+                })
+            })
+            .collect()
+    }
+
     /// Is it this command?
     pub fn is(&self, domain: &str, name: &str) -> bool {
         self.domain == domain && self.name == name
     }
+}
+
+/// One command of a batch.
+#[derive(Debug, Deserialize)]
+struct Item<'a> {
+    domain: &'a str,
+    name: &'a str,
+    key: &'a str,
+    #[serde(borrow)]
+    headers: ItemHeaders<'a>,
+    body: &'a RawValue,
+}
+
+#[derive(Debug, Deserialize)]
+struct ItemHeaders<'a> {
+    #[serde(rename = "Effect-Id")]
+    effect_id: &'a str,
+    #[serde(rename = "Effect-Epoch")]
+    epoch: &'a str,
+    #[serde(rename = "Idempotency-Key")]
+    idempotency_key: &'a str,
 }
 
 fn domain_and_name(subject: &str) -> Result<(&str, &str), Unreadable> {

@@ -29,6 +29,8 @@ pub struct Profile {
     pub transients: PerMille,
     /// How often the first send is answered by "no idea".
     pub unknown_outcomes: PerMille,
+    /// Answers go out in batches where several are ready, by partition of so many; none = each alone.
+    pub batches: Option<u16>,
 }
 
 impl Profile {
@@ -44,6 +46,7 @@ impl Profile {
         lateness: Duration::ZERO,
         transients: 0,
         unknown_outcomes: 0,
+        batches: None,
     };
 
     /// Repeats itself, is sometimes silent or unsure, never so late that an order is given up.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use bus::packing::{Packable, pack};
 use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
+use domain::ids::Key;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
@@ -17,11 +19,13 @@ pub struct OutboxSettings {
     pub waiting: usize,
     /// The first pause after a full stream or an unknown outcome; it doubles up to a second.
     pub pause: Duration,
+    /// Answers that wait together go out in batches, by partition of so many; none = each alone.
+    pub batch_partitions: Option<u16>,
 }
 
 impl Default for OutboxSettings {
     fn default() -> Self {
-        Self { under_way: 256, waiting: 1024, pause: Duration::from_millis(5) }
+        Self { under_way: 256, waiting: 1024, pause: Duration::from_millis(5), batch_partitions: None }
     }
 }
 
@@ -53,13 +57,37 @@ pub fn outbox(
                 biased;
                 Some(()) = under_way.next() => {}
                 next = receiver.recv(), if is_open && under_way.len() < settings.under_way => match next {
-                    Some(message) => under_way.push(store(&bus, message, settings.pause, &refused)),
+                    Some(message) => for message in together(message, &mut receiver, settings) {
+                        under_way.push(store(&bus, message, settings.pause, &refused));
+                    },
                     None => is_open = false,
                 },
             }
         }
     };
     (Outbox(sender), work)
+}
+
+/// A message, and what waits behind it if answers go out in batches.
+fn together(
+    first: Outgoing,
+    receiver: &mut mpsc::Receiver<Outgoing>,
+    settings: OutboxSettings,
+) -> Vec<Outgoing> {
+    let Some(partitions) = settings.batch_partitions else { return vec![first] };
+    let mut messages = vec![first];
+    while messages.len() < settings.under_way {
+        let Ok(next) = receiver.try_recv() else { break };
+        messages.push(next);
+    }
+    let (answers, mut alone): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|message| message.subject.contains(".reply."));
+    let packable = answers.into_iter().filter_map(|message| {
+        let key = Key::new(message.subject.rsplit('.').next()?).ok()?;
+        Some(Packable { partition: key.partition(partitions), key: key.to_string(), message })
+    });
+    alone.extend(pack(packable.collect()).into_iter().map(|(message, _)| message));
+    alone
 }
 
 /// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.

@@ -122,13 +122,16 @@ impl<T: Trade> Runner<T> {
         Ok(())
     }
 
-    /// Meets one send of a command.
+    /// Meets one send of a command, or of several in a batch.
     fn take(&mut self, stored: &Stored) {
-        let command = match Command::read(stored) {
-            Ok(command) => command,
-            Err(cause) => return self.witness.unreadable(&cause.to_string()),
-        };
-        self.witness.command(&command);
+        match Command::read_all(stored) {
+            Ok(commands) => commands.iter().for_each(|command| self.meet(command)),
+            Err(cause) => self.witness.unreadable(&cause.to_string()),
+        }
+    }
+
+    fn meet(&mut self, command: &Command<'_>) {
+        self.witness.command(command);
         let memory = self.desk.memory(command.key);
         let (sends, mut answer) = memory.keys.get(command.idempotency_key).cloned().unwrap_or((0, None));
         let sends = sends + 1;
@@ -136,7 +139,7 @@ impl<T: Trade> Runner<T> {
         let mut parcels = 0;
         if answer.is_none() && manner.reaction != Reaction::Transient {
             let is_refused = self.profile.refuses(self.seed, command.idempotency_key);
-            let Some(decided) = self.trade.decide(&command, is_refused, &mut memory.book) else {
+            let Some(decided) = self.trade.decide(command, is_refused, &mut memory.book) else {
                 let what = format!("{} does not know {}.{}", T::DOMAIN, command.domain, command.name);
                 return self.witness.unreadable(&what);
             };
@@ -224,12 +227,12 @@ impl<T: Trade> Runner<T> {
     ) {
         let mut message = self.sender.message(subject.clone(), body.clone());
         for (name, value) in extra {
-            message.headers.push(*name, *value);
+            message.headers.push((*name).to_owned(), (*value).to_owned());
         }
         let echo = is_echoed.then(|| {
             let mut echo = self.sender.message(subject, body);
             for (name, value) in extra {
-                echo.headers.push(*name, *value);
+                echo.headers.push((*name).to_owned(), (*value).to_owned());
             }
             echo
         });

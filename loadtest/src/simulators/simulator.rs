@@ -91,7 +91,9 @@ async fn run<T: Trade>(
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), OpenError> {
     let refusal_witness = Arc::clone(&witness);
-    let (outbox, emptying) = outbox(Arc::clone(&bus), OutboxSettings::default(), move |message, cause| {
+    let settings =
+        OutboxSettings { batch_partitions: simulator.profile.batches, ..OutboxSettings::default() };
+    let (outbox, emptying) = outbox(Arc::clone(&bus), settings, move |message, cause| {
         refusal_witness.unreadable(&format!("the broker refused {}: {cause}", message.subject));
     });
     let runner = Runner::new(trade, simulator, witness, outbox);

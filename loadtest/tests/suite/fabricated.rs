@@ -194,10 +194,10 @@ impl Court {
         match step {
             Step::Command { domain, name, effect, epoch, key, body } => {
                 let headers = Headers::new()
-                    .with("Key", order)
-                    .with("Effect-Id", effect.as_str())
+                    .with("Key", order.to_owned())
+                    .with("Effect-Id", effect.clone())
                     .with("Effect-Epoch", epoch.to_string())
-                    .with("Idempotency-Key", key.as_str());
+                    .with("Idempotency-Key", key.clone());
                 let message = stored(format!("retail.v1.cmd.main.{domain}.{name}.0"), headers, body);
                 self.auditor.command(&Command::read(&message).unwrap());
             }

@@ -18,6 +18,22 @@ record! {
 }
 
 record! {
+    /// `shipment.rejected`: the node will not ship it.
+    pub struct Rejected {
+        /// The order.
+        pub order_id: Key,
+        /// What we released to the node.
+        pub shipment_id: Text,
+        /// The node.
+        pub node: Text,
+        /// Which units.
+        pub lines: LineQuantities,
+        /// The node's own code.
+        pub code: Text,
+    }
+}
+
+record! {
     /// `shipment.cancel_accepted` and `shipment.cancel_rejected`: the node keeps these units back, or cannot any more.
     pub struct CancelAnswer {
         /// The order.

@@ -81,6 +81,7 @@ fn apply(order: &mut Deciding<'_>, envelope: &Envelope, message: &Message) -> Re
         Message::AllocationRefused(answer) => allocation::refused(order, envelope, answer),
         Message::AllocationReleased(answer) => allocation::released(order, envelope, answer),
         Message::ShipmentAccepted(answer) => shipment::accepted(order, envelope, answer),
+        Message::ShipmentRejected(answer) => shipment::rejected(order, envelope, answer),
         Message::ShipmentCancelAccepted(answer) => shipment::cancel_accepted(order, envelope, answer),
         Message::ShipmentCancelRejected(answer) => shipment::cancel_rejected(order, envelope, answer),
         Message::Departed(fact) => shipment::departed(order, envelope, fact),

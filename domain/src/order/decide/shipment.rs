@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::cancel::from_shipment;
 use super::deciding::{Deciding, Exposure};
 use super::erp;
+use super::failed::refused;
 use super::matching::answered;
 use crate::envelope::Envelope;
 use crate::messages::inbound::LineQuantity;
-use crate::messages::inbound::shipment::{Accepted, CancelAnswer, Delivered, Departed};
+use crate::messages::inbound::shipment::{Accepted, CancelAnswer, Delivered, Departed, Rejected};
 use crate::messages::text::Text;
 use crate::money::{Minor, Span};
 use crate::order::State;
@@ -25,6 +26,14 @@ pub(super) fn accepted(order: &mut Deciding<'_>, envelope: &Envelope, answer: &A
     let fits = |kind: &Kind| *kind == Kind::ReleaseShipment { shipment };
     let Some(effect) = answered(order, envelope, fits, |_| true) else { return };
     order.emit(Event::ShipmentAccepted { effect: effect.id, shipment });
+}
+
+/// No rule sends the units to another node, so a person decides.
+pub(super) fn rejected(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Rejected) {
+    let Some(shipment) = order.state.shipment_index(answer.shipment_id.as_str()) else { return };
+    let fits = |kind: &Kind| *kind == Kind::ReleaseShipment { shipment };
+    let Some(effect) = answered(order, envelope, fits, |_| true) else { return };
+    refused(order, &effect, answer.code.as_str());
 }
 
 pub(super) fn cancel_accepted(order: &mut Deciding<'_>, envelope: &Envelope, answer: &CancelAnswer) {

@@ -5,7 +5,7 @@ use domain::order::state::Phase;
 use domain::reason::Code;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, card_only, worked_example};
+use super::desk::{Desk, card_only, departed, worked_example};
 use super::steps::{two_cards, units};
 
 #[test]
@@ -71,6 +71,47 @@ fn given_two_cards_when_the_second_is_declined_then_the_first_is_voided_even_if_
     assert!(desk.sent_of("payment.void").is_empty(), "nothing is known to be held yet");
     desk.yes_to("payment.authorize");
     assert_eq!(desk.numbers("payment.void", "amount_minor"), [2000]);
+    desk.ends_as(Phase::Rejected);
+}
+
+#[test]
+fn given_a_card_that_was_told_to_be_not_charged_when_the_order_is_rejected_then_a_late_success_is_voided() {
+    // A recovery or the broker repeats commands, so "not applied" speaks for one copy of several.
+    for echoes_the_effect in [true, false] {
+        let mut desk = Desk::with(&two_cards());
+        let first = (*desk.sent_of("payment.authorize")[0]).clone();
+        let second = desk.last("payment.authorize").clone();
+        let transient = json!({"code": "busy", "class": "transient"});
+        desk.answer_to(&first, "payment.failed", &transient);
+        let declined = json!({"tender": "t2", "code": "funds", "kind": "hard"});
+        desk.answer_to(&second, "payment.declined", &declined);
+        assert_eq!(desk.phase(), Phase::Rejected);
+        assert!(desk.effects().is_empty() && desk.sent_of("payment.void").is_empty());
+        desk.answer_to(&first, "payment.failed", &transient);
+        assert!(desk.effects().is_empty(), "nobody sends it again");
+        let (kind, body) = super::desk::yes(&first, "n-1");
+        if echoes_the_effect {
+            desk.answer_to(&first, kind, &body);
+        } else {
+            desk.fact(kind, &body);
+        }
+        assert_eq!(desk.numbers("payment.void", "amount_minor"), [2000]);
+        desk.ends_as(Phase::Rejected);
+        assert_eq!(desk.status("payment"), "voided");
+    }
+}
+
+#[test]
+fn given_points_that_were_told_to_be_not_reserved_when_the_order_is_cancelled_then_a_late_success_is_released()
+ {
+    let mut desk = Desk::with(&worked_example());
+    desk.fail("loyalty.reserve", "transient");
+    desk.cancel(&[]).unwrap();
+    assert_eq!(desk.phase(), Phase::Rejected);
+    let reserve = desk.last("loyalty.reserve").clone();
+    let (kind, body) = super::desk::yes(&reserve, "n-1");
+    desk.answer_to(&reserve, kind, &body);
+    assert_eq!(desk.numbers("loyalty.release", "points"), [2000]);
     desk.ends_as(Phase::Rejected);
 }
 
@@ -226,4 +267,22 @@ fn given_an_order_when_it_is_submitted_again_then_it_has_the_outcome_of_the_firs
     );
     assert_eq!(rejected.submit(&again), Ok(Answer::Later));
     assert_eq!(rejected.outcome().unwrap().rejected.unwrap().code, Code::PaymentDeclined);
+}
+
+#[test]
+fn given_a_node_that_will_not_ship_when_it_says_so_then_the_order_stays_open_and_a_person_is_told() {
+    let mut desk = Desk::committed(&units(2));
+    desk.yes_to("allocation.allocate");
+    let mut answer = Desk::body(desk.last("fulfillment.release"));
+    answer["code"] = json!("node_closed");
+    desk.answer("fulfillment.release", "shipment.rejected", &answer);
+    let exception = desk.told_last("exception.opened")["exception"].clone();
+    assert_eq!(exception["kind"], "effect_refused");
+    assert_eq!(exception["cause"], "fulfillment.release was refused: node_closed");
+    let open = desk.view()["effects"].to_string();
+    assert!(!open.contains("fulfillment.release"), "it is not asked again: {open}");
+    assert!(!desk.phase().is_terminal());
+    // The units are still there: whoever ships them in the end is believed.
+    desk.fact("shipment.departed", &departed("p1", &[(1, 2)]));
+    desk.ends_as(Phase::Completed);
 }

@@ -68,7 +68,7 @@ impl Desk {
             plane,
             domain: token(domain),
             name: token(name),
-            headers: Headers::new().with("ce-id", id).with("ce-source", "/desk"),
+            headers: Headers::new().with("ce-id", id.to_owned()).with("ce-source", "/desk"),
             body: body.to_string().into(),
             stream: "RETAIL_TEST".to_owned(),
             sequence: 1,

@@ -1,0 +1,142 @@
+//! Several messages in one broker message (CONTRACT: batches and pages): the broker's cost for each message is most of the
+//! cost of an order.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use domain::envelope::Headers;
+
+use crate::ports::Outgoing;
+
+/// How many items a batch may have (CONTRACT: inbound batch).
+const MOST_ITEMS: usize = 64;
+
+/// How many bytes a batch may have; leaves room below the 256 KiB that a message may have.
+const MOST_BYTES: usize = 192 * 1024;
+
+/// What an item needs besides its body and the values of its headers, roughly.
+const ITEM_BYTES: usize = 512;
+
+/// A message that may share a broker message with others of its partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packable {
+    /// The message; its body is JSON.
+    pub message: Outgoing,
+    /// The entity that it is for.
+    pub key: String,
+    /// The partition of that entity.
+    pub partition: u16,
+}
+
+/// Packs messages of one plane, tenant, domain and partition into batches, in their order; gives each broker message with
+/// the number of messages in it. One alone stays as it is.
+pub fn pack(messages: Vec<Packable>) -> Vec<(Outgoing, usize)> {
+    let mut places: BTreeMap<(String, u16), Vec<Packable>> = BTreeMap::new();
+    for item in messages {
+        places.entry((front(&item.message.subject).to_owned(), item.partition)).or_default().push(item);
+    }
+    let mut packed = Vec::new();
+    for ((front, _), items) in places {
+        let (mut open, mut bytes) = (Vec::new(), 0);
+        for item in items {
+            let size = item.message.body.len() + ITEM_BYTES;
+            if open.len() >= MOST_ITEMS || bytes + size > MOST_BYTES {
+                packed.extend(close(&front, &mut open));
+                bytes = 0;
+            }
+            bytes += size;
+            open.push(item);
+        }
+        packed.extend(close(&front, &mut open));
+    }
+    packed
+}
+
+/// `<root>.v1.<plane>.<tenant>.<domain>`.
+fn front(subject: &str) -> &str {
+    subject.rsplitn(3, '.').nth(2).unwrap_or(subject)
+}
+
+fn close(front: &str, open: &mut Vec<Packable>) -> Option<(Outgoing, usize)> {
+    if open.len() < 2 {
+        return open.pop().map(|alone| (alone.message, 1));
+    }
+    let (first, count) = (&open[0].message, open.len());
+    let header = |name: &str| first.headers.get(name).unwrap_or_default().to_owned();
+    let domain = front.rsplit('.').next().unwrap_or_default();
+    let headers = Headers::new()
+        .with("ce-id", format!("{}+{}", header("ce-id"), count - 1))
+        .with("ce-type", format!("retail.{domain}.batch.v1"))
+        .with("ce-source", header("ce-source"))
+        .with("content-type", "application/json");
+    // On what we send the last token is the partition, on what others send the key of any item: the first one's serves both.
+    let last = first.subject.rsplit('.').next().unwrap_or_default();
+    let batch =
+        Outgoing { subject: format!("{front}.batch.{last}"), headers, body: body(domain, open).into() };
+    open.clear();
+    Some((batch, count))
+}
+
+/// The JSON array. Bodies are JSON already and are not read again.
+fn body(domain: &str, items: &[Packable]) -> String {
+    const WRITES: &str = "writing to a String cannot fail";
+    let mut text = String::with_capacity(items.iter().map(|item| item.message.body.len() + ITEM_BYTES).sum());
+    for Packable { message, key, .. } in items {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        let name = message.subject.rsplit('.').nth(1).unwrap_or_default();
+        write!(text, r#"{{"domain":"{domain}","name":"{name}","key":"{key}","headers":{{"#).expect(WRITES);
+        let mut comma = "";
+        for (name, value) in message.headers.iter().filter(|(name, _)| *name != "content-type") {
+            let value = serde_json::to_string(value).expect("text is plain data");
+            write!(text, r#"{comma}"{name}":{value}"#).expect(WRITES);
+            comma = ",";
+        }
+        text.push_str(r#"},"body":"#);
+        text.push_str(&String::from_utf8_lossy(&message.body));
+        text.push('}');
+    }
+    text.push(']');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::envelope::Headers;
+
+    use super::{Packable, pack};
+    use crate::ports::Outgoing;
+
+    fn command(name: &str, partition: u16, key: &str) -> Packable {
+        let message = Outgoing {
+            subject: format!("retail.v1.cmd.main.payment.{name}.{partition}"),
+            headers: Headers::new().with("ce-id", format!("e-{key}")).with("Key", key.to_owned()),
+            body: format!(r#"{{"order_id":"{key}"}}"#).into(),
+        };
+        Packable { message, key: key.to_owned(), partition }
+    }
+
+    #[test]
+    fn messages_to_one_place_share_a_message_in_their_order() {
+        let packed = pack(vec![command("capture", 3, "a"), command("void", 4, "c"), command("void", 3, "b")]);
+        let subjects: Vec<&str> = packed.iter().map(|(message, _)| message.subject.as_str()).collect();
+        assert_eq!(subjects, ["retail.v1.cmd.main.payment.batch.3", "retail.v1.cmd.main.payment.void.4"]);
+        let items: serde_json::Value = serde_json::from_slice(&packed[0].0.body).unwrap();
+        assert_eq!(items[0]["name"], "capture");
+        assert_eq!(items[1]["key"], "b");
+        assert_eq!(items[1]["headers"]["Key"], "b");
+        assert_eq!(items[1]["body"]["order_id"], "b");
+    }
+
+    #[test]
+    fn a_batch_has_at_most_64_items_and_keeps_below_the_size_of_a_message() {
+        let packed = pack((0..130).map(|n| command("void", 1, &format!("k{n}"))).collect());
+        for (message, count) in &packed {
+            let items: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+            assert_eq!(items.as_array().unwrap().len(), *count);
+        }
+        assert_eq!(packed.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [64, 64, 2]);
+        let mut large = command("void", 1, "k");
+        large.message.body = format!(r#"{{"order_id":"{}"}}"#, "x".repeat(100 * 1024)).into();
+        assert_eq!(pack(vec![large.clone(), large]).len(), 2);
+    }
+}
