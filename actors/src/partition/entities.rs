@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::commit_queue::{Consumed, Queued};
 use super::core::Partition;
+use super::guests::MOST_GUESTS;
 use super::timers::Due;
 use crate::entity::{Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
 use crate::inbound::Arrival;
@@ -128,8 +129,8 @@ impl<D: Decider> Partition<D> {
         } else {
             let entity = slot.resting.take().expect("an entity rests while it has no actor");
             let (id, trail, partition) = (slot.id.clone(), Rc::clone(&slot.trail), Rc::clone(self));
-            // No more messages can be under way than there are credits; what readers may take stands beside that.
-            let capacity = self.env.config.in_flight_inputs + MOST_READERS;
+            // No more messages can be under way than there are credits; guests and readers stand beside that.
+            let capacity = self.env.config.in_flight_inputs + MOST_GUESTS + MOST_READERS;
             slot.address.insert(EntityActor::create(move |context| {
                 context.set_mailbox_capacity(capacity);
                 EntityActor::new(id, number, *entity, trail, partition)
