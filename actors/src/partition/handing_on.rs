@@ -19,7 +19,7 @@ use crate::inbound::Elsewhere;
 use crate::record::{Entry, HandedOn as HandedOnEntry, encode_entry};
 
 /// How many items are on their way at the same time.
-const MOST_AT_ONCE: usize = 256;
+const MOST_AT_ONCE: usize = 128;
 
 /// The items that wait to be handed on; bounded by the credits of their batches.
 #[derive(Debug, Default)]
