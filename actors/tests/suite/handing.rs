@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actors::{Node, NodeConfig, NodeState};
 use bus::faulty::{CrashAt, FaultPlan, FaultyBus, Step};
-use bus::layout::{Bounds, Layout, StreamId};
+use bus::layout::{Bounds, Lane, Layout, StreamId};
 use bus::ports::{Bus, Expect, Outgoing, StoreOutcome};
 use domain::envelope::{Headers, Plane};
 use serde_json::{Value, json};
@@ -152,7 +152,9 @@ fn given_a_partition_that_another_owner_takes_when_it_has_an_item_of_a_batch_the
         let items = json!([item("add", &here, 1, "mine"), item("add", &there, 1, "theirs")]);
         world.say(Plane::Fact, "tally.batch", &here, items, &identity("b")).await;
         until("the batch is consumed", || async { node.metrics().handed_on.get() == 1 }).await;
-        assert_eq!(node.metrics().fenced.get(), 1, "it had the item when it learned of the other owner");
+        assert_eq!(node.metrics().fenced.get(), 1);
+        let read = node.metrics().inputs[Lane::Work.index()].get();
+        assert_eq!(read, 1, "only the batch was read: it had the item through memory when it was fenced");
         let stored = world.stream(StreamId::Work).await;
         assert_eq!(stored.len(), 2, "the batch, and the item for the next owner");
         assert_eq!(stored[1].headers.get("ce-id"), Some("theirs"));
