@@ -96,13 +96,14 @@ fn item<D: Decider>(
     if let Err(refusal) = carried(&envelope.headers) {
         return Item::Refused(refuse::<D>(layout, envelope, refusal));
     }
-    if key.partition(layout.partitions) == partition {
+    let own_partition = key.partition(layout.partitions);
+    if own_partition == partition {
         return screening::screen::<D>(layout, partition, envelope);
     }
     let Envelope { plane, tenant, domain, name, headers, body, .. } = &envelope;
     let subject = layout.inbound(*plane, tenant, domain, name, &key);
     let message = Outgoing { subject, headers: for_the_way(headers), body: body.clone() };
-    Item::Elsewhere(Elsewhere { message, envelope })
+    Item::Elsewhere(Elsewhere { partition: own_partition, message, envelope })
 }
 
 fn address(

@@ -33,6 +33,8 @@ pub(crate) struct Refused {
 /// An item of a batch that belongs to another partition.
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
+    /// The partition that it belongs to.
+    pub(crate) partition: u16,
     /// The item as a message of its own.
     pub(crate) message: Outgoing,
     /// The item as it came.
@@ -71,4 +73,9 @@ pub(crate) fn screen<D: Decider>(
         Ok(envelope) if envelope.name.as_str() == "batch" => batch::screen::<D>(layout, partition, &envelope),
         Ok(envelope) => vec![screening::screen::<D>(layout, partition, envelope)],
     }
+}
+
+/// Looks at an item of a batch that its own partition is given.
+pub(crate) fn screen_item<D: Decider>(layout: &Layout, partition: u16, item: Envelope) -> Item<D::Message> {
+    screening::screen::<D>(layout, partition, item)
 }

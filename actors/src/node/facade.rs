@@ -91,7 +91,9 @@ pub fn start<D: Decider>(
         Placement::Here => Vec::new(),
         Placement::Arbiters(threads) => (0..threads.max(1)).map(|_| Arbiter::new()).collect(),
     };
+    let doors = Arc::<DashMap<u16, Door>>::default();
     let env = Environment {
+        doors: Arc::downgrade(&doors),
         gates: Arc::new(Gates::new(config.in_flight_commands, Arc::clone(&metrics))),
         senders: Senders::start(&bus, &metrics, &config),
         board: Arc::clone(&board),
@@ -102,7 +104,6 @@ pub fn start<D: Decider>(
         layout: Arc::clone(&layout),
         config: Arc::clone(&config),
     };
-    let doors = Arc::<DashMap<u16, Door>>::default();
     for number in 0..layout.partitions {
         let env: Environment<D::Policies> = env.clone();
         board.set(number, super::PartitionStatus::Starting { reason: "begins".to_owned() });
@@ -113,7 +114,8 @@ pub fn start<D: Decider>(
             }),
         };
         let (read, timeline) = (address.clone().recipient(), address.clone().recipient());
-        doors.insert(number, Door { read, timeline, drain: address.recipient() });
+        let (drain, hand_over) = (address.clone().recipient(), address.recipient());
+        doors.insert(number, Door { read, timeline, drain, hand_over });
     }
     let purging = actix::spawn(purge::run(config, bus, Arc::clone(&layout), Arc::clone(&board)));
     let actor = NodeActor { doors: Arc::clone(&doors), arbiters, purging }.start();

@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
 use domain::decider::Decider;
+use domain::envelope::Envelope;
 use domain::ids::EntityId;
 use tokio::sync::watch;
 
 use super::core::{Environment, Partition};
+use super::guests::NotTaken;
 use super::life;
 use super::loading::{LoadError, fetch};
 use crate::entity::command_path;
@@ -29,12 +31,18 @@ pub(crate) struct Timeline(pub(crate) EntityId);
 #[rtype(result = "()")]
 pub(crate) struct Drain;
 
+/// Gives the partition an item that another partition of this node has read; answered once its outcome is recorded.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), NotTaken>")]
+pub(crate) struct HandOver(pub(crate) Envelope);
+
 /// The ways in to a partition, whatever it holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Door {
     pub(crate) read: Recipient<Read>,
     pub(crate) timeline: Recipient<Timeline>,
     pub(crate) drain: Recipient<Drain>,
+    pub(crate) hand_over: Recipient<HandOver>,
 }
 
 /// How many questions may wait at the door.
@@ -131,6 +139,26 @@ impl<D: Decider> Handler<Timeline> for PartitionActor<D> {
     fn handle(&mut self, Timeline(id): Timeline, _: &mut Context<Self>) -> Self::Result {
         let partition = self.partition();
         Box::pin(async move { timeline::tell(&*partition?, &id).await })
+    }
+}
+
+impl<D: Decider> Handler<HandOver> for PartitionActor<D> {
+    type Result = ResponseFuture<Result<(), NotTaken>>;
+
+    fn handle(&mut self, HandOver(envelope): HandOver, _: &mut Context<Self>) -> Self::Result {
+        // Taken here and now: items stay in the order in which they were given.
+        let partition = self.running.borrow().clone().ok_or(NotTaken::Gone);
+        let taken = partition.and_then(|partition| partition.receive(envelope));
+        let mut ended = self.ended.clone();
+        Box::pin(async move {
+            let outcome = taken?;
+            tokio::select! {
+                biased;
+                settled = outcome => settled.map_err(|_| NotTaken::Gone),
+                // A life that broke dismisses nobody.
+                _ = ended.wait_for(|ended| *ended) => Err(NotTaken::Gone),
+            }
+        })
     }
 }
 

@@ -15,11 +15,11 @@ use crate::record::{DeadLetter, Entry, encode_entry};
 
 /// An input (or one item of it) of which the fate is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Consumed {
-    /// The lane it came on.
-    pub(crate) lane: Lane,
-    /// Its number in the lane's tracker.
-    pub(crate) ordinal: u64,
+pub(crate) enum Consumed {
+    /// It came on this lane, and has this number in the lane's tracker.
+    Read(Lane, u64),
+    /// Another partition handed it over; its number among the guests.
+    Guest(u64),
 }
 
 /// One input's outcome: what goes into the record, and what may leave once that is stored.

@@ -14,7 +14,7 @@ use domain::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::commit_queue::Queued;
+use super::commit_queue::{Consumed, Queued};
 use super::core::{Halt, Partition, Stage};
 use super::publisher::{Ordered, OutputJob};
 use crate::outbound;
@@ -45,6 +45,9 @@ pub(crate) async fn run<D: Decider>(
         if partition.queue.is_empty() {
             if partition.current_stage() == Stage::Draining && partition.is_quiet() {
                 record_positions(&partition, &mut end, &outputs).await?;
+                if !partition.is_quiet() {
+                    continue; // another partition has handed something over meanwhile
+                }
                 partition.enter(Stage::Recorded);
                 return Ok(());
             }
@@ -60,7 +63,9 @@ pub(crate) async fn run<D: Decider>(
         }
         let batch = partition.queue.take();
         for consumed in batch.iter().filter_map(|queued| queued.consumed) {
-            partition.lane(consumed.lane).tracker.borrow_mut().settle(consumed.ordinal);
+            if let Consumed::Read(lane, ordinal) = consumed {
+                partition.lane(lane).tracker.borrow_mut().settle(ordinal);
+            }
         }
         let count: usize = batch.iter().map(|queued| queued.entry_count).sum();
         if count == 0 {
@@ -164,7 +169,11 @@ async fn release<D: Decider>(
         }
         letters.extend(queued.dead_letters);
         notices.extend(queued.notices);
-        credits += queued.credits;
+        match queued.consumed {
+            // It takes along the credit that it brought.
+            Some(Consumed::Guest(number)) => partition.guest_settled(number),
+            Some(Consumed::Read(..)) | None => credits += queued.credits,
+        }
     }
     for participant in Participant::ALL {
         let commands = std::mem::take(&mut commands[participant.index()]);

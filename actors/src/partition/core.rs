@@ -2,16 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bus::layout::{Lane, Layout};
 use bus::ports::{Outgoing, SharedBus};
+use dashmap::DashMap;
 use domain::decider::Decider;
 use domain::time::Timestamp;
 use tokio::sync::{Notify, watch};
 
+use super::actor::Door;
 use super::commit_queue::{CommitQueue, Consumed, Queued};
 use super::entities::Entities;
+use super::guests::Guests;
 use super::handing_on::HandingOn;
 use super::keeping::Keeping;
 use super::lanes::LaneState;
@@ -41,6 +44,8 @@ pub(crate) struct Environment<P> {
     pub(crate) gates: Arc<Gates>,
     pub(crate) senders: Senders,
     pub(crate) board: Arc<Board>,
+    /// The ways in to the other partitions; gone with the node.
+    pub(crate) doors: Weak<DashMap<u16, Door>>,
 }
 
 /// How far a partition is on its way out.
@@ -73,6 +78,7 @@ pub(crate) struct Partition<D: Decider> {
     pub(crate) queue: CommitQueue,
     pub(crate) lanes: [LaneState; 4],
     pub(crate) handing_on: HandingOn,
+    pub(crate) guests: RefCell<Guests>,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) timers_changed: Notify,
     pub(crate) waits: RefCell<WaitLists>,
@@ -112,6 +118,7 @@ impl<D: Decider> Partition<D> {
             queue: CommitQueue::default(),
             lanes,
             handing_on: HandingOn::default(),
+            guests: RefCell::default(),
             timers: RefCell::default(),
             timers_changed: Notify::new(),
             waits: RefCell::default(),
@@ -158,6 +165,11 @@ impl<D: Decider> Partition<D> {
         self.credits.set(self.credits.get().checked_sub(1).expect("a credit is taken only if there is one"));
     }
 
+    /// One more for a moment: what is handed over by another partition brings its own, so that lanes keep theirs.
+    pub(crate) fn bring_credit(&self) {
+        self.credits.set(self.credits.get() + 1);
+    }
+
     pub(crate) fn return_credits(&self, credits: usize) {
         if credits == 0 {
             return;
@@ -174,7 +186,8 @@ impl<D: Decider> Partition<D> {
 
     /// True if nothing is between the readers and the journal.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.credits.get() == self.env.config.in_flight_inputs && self.queue.is_empty()
+        let all_credits = self.credits.get() == self.env.config.in_flight_inputs;
+        all_credits && self.queue.is_empty() && self.has_no_guests()
     }
 
     /// An input ends without a trace, but not before what was decided earlier is recorded.
@@ -207,6 +220,7 @@ impl<D: Decider> Partition<D> {
     pub(crate) fn discard(self: &Rc<Self>) {
         self.halted.set(true);
         self.queue.close();
+        self.dismiss_guests();
         for (participant, count) in self.entities.borrow_mut().clear() {
             self.env.gates.adjust(participant, -count);
         }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::commit_queue::{Consumed, Queued};
 use super::core::Partition;
+use super::guests::MOST_GUESTS;
 use super::keeping::Captured;
 use super::timers::Due;
 use crate::entity::{Capture, Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
@@ -199,9 +200,9 @@ impl<D: Decider> Partition<D> {
         } else {
             let entity = slot.resting.take().expect("an entity rests while it has no actor");
             let (id, partition) = (EntityId::clone(&slot.id), Rc::clone(self));
-            // No more messages can be under way than there are credits; what readers and one who writes it down may take
-            // stands beside that.
-            let capacity = self.env.config.in_flight_inputs + MOST_READERS + 1;
+            // No more messages can be under way than there are credits; guests, readers and one who writes it down stand
+            // beside that.
+            let capacity = self.env.config.in_flight_inputs + MOST_GUESTS + MOST_READERS + 1;
             slot.address.insert(EntityActor::create(move |context| {
                 context.set_mailbox_capacity(capacity);
                 EntityActor::new(id, number, *entity, partition)

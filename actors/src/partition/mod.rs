@@ -1,7 +1,7 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
 //! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
-//! `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
+//! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
 
 mod actor;
 pub(crate) mod checkpoint;
@@ -9,6 +9,7 @@ mod commit_queue;
 mod committer;
 mod core;
 mod entities;
+mod guests;
 mod handing_on;
 pub(crate) mod keeping;
 mod lanes;

@@ -76,7 +76,7 @@ impl<D: Decider> Partition<D> {
         let items = inbound::screen::<D>(&self.env.layout, self.number, &self.lane(lane).stream, stored);
         let count = u16::try_from(items.len().max(1)).expect("a batch has few items");
         let ordinal = self.lane(lane).tracker.borrow_mut().take(position, count);
-        let consumed = Consumed { lane, ordinal };
+        let consumed = Consumed::Read(lane, ordinal);
         if items.is_empty() {
             self.take_credit();
             self.nothing_to_record(Some(consumed), None);

@@ -166,7 +166,7 @@ pub struct DeadLetter {
     pub violations: Vec<Violation>,
 }
 
-/// An item of a batch that belongs to another partition and is stored there now.
+/// An item of a batch that belongs to another partition and is recorded or stored there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedOn {
     /// The stream and sequence of the batch.
@@ -175,7 +175,7 @@ pub struct HandedOn {
     pub sequence: u64,
     /// Its place in the batch, from 0.
     pub item: u16,
-    /// The subject it was stored under.
+    /// Its subject as a message of its own.
     pub subject: String,
 }
 

@@ -109,7 +109,24 @@ fn given_partitions_on_threads_of_their_own_when_work_comes_to_both_then_both_do
             })
             .await;
         }
+        let item = |key: &String| {
+            let body = json!({"tally_id": key, "amount": 1});
+            json!({"domain": "tally", "name": "add", "key": key, "headers": {"ce-id": key}, "body": body})
+        };
+        let batch: Vec<_> = keys.iter().map(item).collect();
+        let subject = layout.inbound(Plane::Fact, "main", "tally", "batch", &keys[0]);
+        let body = json!(batch).to_string().into();
+        bus.store(Outgoing { subject, headers: Headers::new(), body }, Expect::Anything).await;
+        for key in &keys {
+            until("its item came from the partition of the batch", || async {
+                let view = node.read(&crate::world::id(key)).await;
+                view.is_ok_and(|view| view.is_some_and(|view| view.version == 2))
+            })
+            .await;
+        }
         node.drain().await;
+        let work = bus.bounds(&layout.name(StreamId::Work)).await.unwrap();
+        assert_eq!(work.last, 1, "items went from thread to thread through memory");
         let drained = actors::PartitionStatus::Drained;
         assert!(node.status().partitions.values().all(|status| *status == drained), "{:?}", node.status());
     });

@@ -5,6 +5,7 @@ mod tally;
 mod world;
 
 mod commit;
+mod handing;
 mod journal_format;
 mod receipts;
 mod recovery;
