@@ -105,6 +105,18 @@ impl NodeCollector {
         sheet.counter("journal_appends", "Records appended to the journal", &metrics.records)?;
         sheet.counter("journal_bytes", "Size of these records as stored", &metrics.record_bytes)?;
         sheet.counter("replayed_decisions", "Decisions read again by recoveries", &metrics.replayed)?;
+        sheet.counter("snapshots", "Entities written to the snapshots", &metrics.snapshots)?;
+        sheet.counter(
+            "passivated",
+            "Entities that left memory, their snapshots being stored",
+            &metrics.passivated,
+        )?;
+        sheet.counter("loaded", "Entities read back from their snapshots", &metrics.loaded)?;
+        sheet.counter(
+            "purged_records",
+            "Journal records purged because snapshots cover them",
+            &metrics.purged_records,
+        )?;
         sheet.counter("panics", "Faults caught in the rules; each set one entity aside", &metrics.panics)?;
         sheet.counter("fenced", "Partitions lost to another owner", &metrics.fenced)?;
         let batch_size = ("batch_size", "Decisions in one record", None);
