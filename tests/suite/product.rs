@@ -73,6 +73,10 @@ impl Serve {
         command.args(["serve", "--nats", &self.nats, "--http", &address]).args(&self.arguments);
         // An order that waits while the server is down shall not be given up for that.
         command.env("DOORBUSTER_ORDER_COMMIT_DEADLINE_MS", "600000");
+        // Orders leave memory and come back while the processes are killed.
+        command.env("DOORBUSTER_NODE_IDLE_AFTER_MS", "200");
+        command.env("DOORBUSTER_NODE_SNAPSHOT_INTERVAL_MS", "100");
+        command.env("DOORBUSTER_NODE_CHECKPOINT_AGE_MS", "1000");
         // Log lines go to the test's own stderr, where they stand beside what failed.
         self.child =
             Some(command.stdout(Stdio::null()).spawn().expect("the binary that cargo built can be run"));

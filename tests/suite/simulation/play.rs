@@ -98,7 +98,14 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
     let mut crashes = 0;
     for (number, life) in lives.into_iter().enumerate() {
         let faulty = FaultyBus::new(broker.clone(), life.plan);
-        let config = NodeConfig { instance: format!("life-{number}"), ..NodeConfig::default() };
+        // Orders leave memory and come back all the time, so that every crash finds some on their way.
+        let config = NodeConfig {
+            instance: format!("life-{number}"),
+            idle_after_ms: 50,
+            snapshot_interval_ms: 20,
+            checkpoint_age_ms: 500,
+            ..NodeConfig::default()
+        };
         let bus: SharedBus = Arc::new(faulty.clone());
         let policies = Policies::default();
         let node =
