@@ -187,6 +187,10 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// Removes all messages below `sequence`.
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable>;
 
+    /// Removes the messages below `sequence` that fit a filter on stored subjects (`*` and `>`); all others stay. Costs the server
+    /// more than [`Bus::purge_below`].
+    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable>;
+
     /// Listens to a core subject (wildcards allowed).
     async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable>;
 

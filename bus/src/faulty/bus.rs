@@ -311,6 +311,12 @@ impl Bus for FaultyBus {
         self.inner.purge_below(stream, sequence).await
     }
 
+    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
+        self.state.alive().await;
+        self.state.perhaps_fails("purge")?;
+        self.inner.purge_filtered(stream, filter, sequence).await
+    }
+
     async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable> {
         self.state.alive().await;
         let inner = self.inner.subscribe(subject).await?;

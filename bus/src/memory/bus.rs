@@ -118,6 +118,14 @@ impl MemoryBus {
         self.shared.stream(stream).ok_or_else(|| error("no such stream"))
     }
 
+    fn purgeable(&self, stream: &str) -> Result<&Arc<Stream>, Unavailable> {
+        let found = self.reached("purge", stream)?;
+        if found.spec.deny_purge {
+            return Err(Unavailable { what: format!("purge {stream}"), cause: "not permitted".to_owned() });
+        }
+        Ok(found)
+    }
+
     fn store_batch_now(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
         if messages.is_empty() || messages.len() > MOST_IN_BATCH {
             return StoreOutcome::Refused(format!("a batch has 1 to {MOST_IN_BATCH} messages"));
@@ -211,11 +219,12 @@ impl Bus for MemoryBus {
     }
 
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
-        let found = self.reached("purge", stream)?;
-        if found.spec.deny_purge {
-            return Err(Unavailable { what: format!("purge {stream}"), cause: "not permitted".to_owned() });
-        }
-        found.kept().remove_below(sequence);
+        self.purgeable(stream)?.kept().remove_below(sequence);
+        Ok(())
+    }
+
+    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
+        self.purgeable(stream)?.kept().remove_filtered(filter, sequence);
         Ok(())
     }
 

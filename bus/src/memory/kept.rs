@@ -188,6 +188,17 @@ impl Kept {
         }
     }
 
+    /// Removes everything below `sequence` on subjects that match the filter.
+    pub(super) fn remove_filtered(&mut self, filter: &str, sequence: u64) {
+        let of_filter = self.subjects.iter().filter(|(name, _)| matches(filter, name));
+        let doomed: Vec<u64> = of_filter
+            .flat_map(|(_, subject)| subject.sequences.iter().copied().take_while(|at| *at < sequence))
+            .collect();
+        for sequence in doomed {
+            self.remove(sequence);
+        }
+    }
+
     /// Loses the last `most` messages; their sequences will be given out again.
     pub(super) fn lose_tail(&mut self, most: u64) -> u64 {
         let mut lost = 0;

@@ -213,6 +213,11 @@ impl Bus for NatsBus {
         purged.map(drop).map_err(|error| unavailable("purge", stream, &error))
     }
 
+    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
+        let purged = self.stream(stream).await?.purge().filter(filter).sequence(sequence).await;
+        purged.map(drop).map_err(|error| unavailable("purge", stream, &error))
+    }
+
     async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable> {
         let client = &self.reading.client;
         let subscriber = client.subscribe(subject.to_owned()).await;

@@ -107,6 +107,7 @@ macro_rules! whole_contract {
             storing::a_batch_is_stored_whole_or_not_at_all,
             storing::a_batch_of_the_largest_size_is_taken_and_a_larger_one_is_not,
             storing::a_marked_batch_is_stored_or_deposed,
+            storing::a_purge_by_filter_takes_only_what_fits_and_stands_before,
             storing::the_audit_cannot_be_purged,
             storing::an_append_is_stored_or_fenced,
             reading::a_reader_gives_its_partition_in_order_and_once,

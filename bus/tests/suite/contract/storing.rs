@@ -194,6 +194,25 @@ pub(crate) async fn a_marked_batch_is_stored_or_deposed(bus: SharedBus) {
     assert_eq!(bodies(&all(&bus, &stream).await), ["two", "two", "two"]);
 }
 
+pub(crate) async fn a_purge_by_filter_takes_only_what_fits_and_stands_before(bus: SharedBus) {
+    let stream = layout().name(StreamId::Dlq);
+    let on = |domain: &str, reason: &str| layout().dead_letter("main", domain, reason, 1);
+    for (domain, reason) in [("a", "x"), ("b", "x"), ("a", "y"), ("a", "x"), ("b", "x")] {
+        let message = Outgoing { subject: on(domain, reason), headers: Headers::new(), body: "m".into() };
+        assert!(matches!(bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));
+    }
+    bus.purge_filtered(&stream, &on("a", "*"), 4).await.unwrap();
+    let mut left = Vec::new();
+    for sequence in 1..=5 {
+        left.push(bus.get(&stream, sequence).await.unwrap().map(|stored| stored.subject));
+    }
+    assert_eq!(left, [None, Some(on("b", "x")), None, Some(on("a", "x")), Some(on("b", "x"))]);
+    bus.purge_filtered(&stream, &on("b", "x"), u64::MAX).await.unwrap();
+    assert!(bus.last_on_subject(&stream, &on("b", "x")).await.unwrap().is_none());
+    let bounds = bus.bounds(&stream).await.unwrap();
+    assert_eq!((bounds.first, bounds.last, bounds.messages), (4, 5, 1));
+}
+
 pub(crate) async fn the_audit_cannot_be_purged(bus: SharedBus) {
     let (layout, stream) = (layout(), layout().name(StreamId::Audit));
     stored(&*bus, message(layout.audit("main", "order", "release", 1), "by whom")).await;
