@@ -25,6 +25,8 @@ pub(crate) const MOST_BATCH_ITEMS: usize = 64;
 const _: () = assert!(MOST_DECISION_BYTES >= MOST_RECORD_BYTES, "bounded-everything");
 const _: () = assert!(MOST_DECISION_BYTES >= 2 * MOST_BODY_BYTES, "bounded-everything");
 
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// The limits of a node. All lengths of time are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -72,12 +74,19 @@ pub struct NodeConfig {
     pub snapshot_interval_ms: u64,
     /// Snapshots stored together, 1 to 999.
     pub snapshot_batch: usize,
+    /// How many snapshots, or rows of their index, may count no more before what counts is written again and the rest purged.
+    pub snapshot_slack: usize,
     /// Entities read back into memory at the same time.
     pub loads_at_once: usize,
     /// How old a journal record must be to be purged, once snapshots cover it; 0 = for ever.
     pub journal_keep_ms: i64,
     /// How many bytes of a partition's journal are kept, covered by snapshots or not asked for any more; 0 = all.
     pub journal_keep_bytes: u64,
+    /// How long the state of a closed entity can be asked for, and takes what still comes for it; 0 = for ever.
+    pub closed_retention_ms: i64,
+    /// How long it is known that a closed entity was there, so that its id is not taken for a new one; 0 = for ever. Not shorter
+    /// than `closed_retention_ms`.
+    pub known_retention_ms: i64,
     /// Kinds of events that are also published alone: `order.*`, one kind, or `!` and a kind to leave it out.
     pub singles: Vec<String>,
 }
@@ -181,9 +190,12 @@ impl Default for NodeConfig {
             checkpoint_age_ms: 60_000,
             snapshot_interval_ms: 1_000,
             snapshot_batch: 250,
+            snapshot_slack: 10_000,
             loads_at_once: 64,
             journal_keep_ms: 0,
             journal_keep_bytes: 0,
+            closed_retention_ms: 180 * DAY_MS,
+            known_retention_ms: 180 * DAY_MS,
             singles: singles.map(str::to_owned).to_vec(),
         }
     }

@@ -135,6 +135,10 @@ pub struct Metrics {
     pub passivated: Counter,
     /// Entities read back from their snapshots.
     pub loaded: Counter,
+    /// Snapshots written again so that their old page could go.
+    pub rewritten: Counter,
+    /// Closed entities that are not known any more.
+    pub forgotten: Counter,
     /// Journal records purged because snapshots cover them.
     pub purged_records: Counter,
     /// Entities by phase.

@@ -72,16 +72,19 @@ async fn sequences<D: Decider>(
     partition: &Partition<D>,
     id: &EntityId,
 ) -> Result<Option<Vec<u64>>, ReadError> {
-    let (number, saved) = {
+    let (number, row) = {
         let mut entities = partition.entities.borrow_mut();
         let Some(number) = entities.number(id) else { return Ok(None) };
         let Some(slot) = entities.slot(number) else { return Ok(None) };
-        if !slot.is_away() {
-            return Ok(Some(slot.trail.sequences()));
+        if let Some(here) = slot.here() {
+            return Ok(Some(here.trail.sequences()));
         }
-        (number, slot.saved.expect("an entity is put away only when it is saved"))
+        match slot.row.clone() {
+            Some(row) if row.place.page > 0 => (number, row),
+            _ => return Ok(None), // closed for so long that only its id is known
+        }
     };
-    match fetch(partition, number, id, saved).await {
+    match fetch(partition, number, &row).await {
         Ok(fetched) => Ok(Some(fetched.trail.sequences())),
         Err(LoadError::Unavailable(error)) => Err(ReadError::Unavailable(error.to_string())),
         Err(LoadError::Damaged(text)) => Err(ReadError::Unavailable(text)),

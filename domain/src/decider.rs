@@ -252,6 +252,9 @@ pub trait Decider: Sized + 'static {
     /// The phase, as a word for metrics and lists.
     fn phase(state: &Self::State) -> &'static str;
 
+    /// All words that [`Decider::phase`] gives.
+    fn phases() -> &'static [&'static str];
+
     /// The JSON document that the API shows.
     fn view(entity: &EntityId, state: &Self::State, version: u64) -> String;
 

@@ -113,6 +113,12 @@ impl NodeCollector {
         )?;
         sheet.counter("loaded", "Entities read back from their snapshots", &metrics.loaded)?;
         sheet.counter(
+            "rewritten",
+            "Snapshots written again so that an old page can go",
+            &metrics.rewritten,
+        )?;
+        sheet.counter("forgotten", "Closed entities that are not known any more", &metrics.forgotten)?;
+        sheet.counter(
             "purged_records",
             "Journal records purged because snapshots cover them",
             &metrics.purged_records,

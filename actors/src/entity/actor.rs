@@ -27,12 +27,11 @@ pub(crate) struct Deliver<M> {
 #[rtype(result = "()")]
 pub(crate) struct Wake;
 
-/// A waiting effect may go.
+/// The oldest effect that waits for this participant may go.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Release {
     pub(crate) participant: Participant,
-    pub(crate) effect: Box<str>,
 }
 
 /// A reader wants to see the entity, as it is recorded.
@@ -45,7 +44,7 @@ pub(crate) struct Peek {
 /// The entity is wanted as it is recorded, to be written.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Capture(pub(crate) oneshot::Sender<Captured>);
+pub(crate) struct Capture(pub(crate) oneshot::Sender<Option<Captured>>);
 
 /// One live entity.
 #[derive(Debug)]
@@ -98,7 +97,7 @@ impl<D: Decider> Handler<Release> for EntityActor<D> {
     type Result = ();
 
     fn handle(&mut self, release: Release, _: &mut Context<Self>) {
-        self.take(|actor| command_path::release(actor, release.participant, release.effect));
+        self.take(|actor| command_path::release(actor, release.participant));
     }
 }
 
@@ -124,7 +123,7 @@ impl<D: Decider> Handler<Capture> for EntityActor<D> {
         let (id, entity, changes) = (self.id.clone(), self.entity.clone(), partition.changes(number));
         // Behind everything that is decided: once this comes, all of the state is recorded.
         self.partition.once_recorded(move || {
-            let _gone = captured.send(partition.captured(number, id, &entity, changes)); // the partition drains
+            let _gone = captured.send(partition.captured(number, &id, &entity, changes)); // the partition drains
         });
         self.partition.done(self.number);
     }

@@ -188,23 +188,22 @@ pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
     }
 }
 
-/// A waiting effect may go.
-pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Participant, effect: Box<str>) {
+/// The oldest effect that waits for the participant may go.
+pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Participant) {
     let partition = Rc::clone(&actor.partition);
-    if actor.entity.quarantined {
-        partition.nothing_to_record(None, None);
+    let waiting = outgoing::first_waiting::<D>(&actor.entity.state, participant);
+    let Some(effect) = waiting.filter(|_| !actor.entity.quarantined) else {
+        partition.nothing_to_record(None, None); // it does not wait any more
         return;
-    }
+    };
     let open = partition.env.gates.free(participant) > 0;
-    match judge(actor, &Cause::Release(effect.to_string()), None, None) {
+    match judge(actor, &Cause::Release(effect), None, None) {
         Judged::Happened(prepared) => {
             let (queued, _) = apply(actor, *prepared);
             partition.queue.push(queued);
         }
         Judged::Unchanged(_) | Judged::Refused(_) => {
-            if outgoing::waits::<D>(&actor.entity.state, &effect) {
-                partition.wait_again(participant, (actor.number, effect), open);
-            }
+            partition.wait_again(participant, actor.number, open);
             partition.nothing_to_record(None, None);
         }
         Judged::Fault(fault) => quarantine(actor, &fault, None, None, None),
@@ -280,8 +279,8 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
     partition.env.metrics.decisions.add_one();
     partition.env.metrics.phase_changed(phases.0, Some(phases.1));
     partition.count_in_flight(in_flight);
-    for (participant, effect) in waiting {
-        partition.wait(participant, (actor.number, effect));
+    for participant in waiting {
+        partition.wait(participant, actor.number);
     }
     partition.note(actor.number, entity.version, deadline);
     partition.settle_receipts(

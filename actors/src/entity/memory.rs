@@ -6,7 +6,7 @@ use domain::ids::EntityId;
 
 use super::seen::SeenInputs;
 use super::trail::Trail;
-use crate::record::{Snapshot, encode_snapshot};
+use crate::record::{Snapshot, encode_item};
 
 /// An entity: a cache of what the journal says about it.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl<D: Decider> Entity<D> {
             trail: Bytes::copy_from_slice(trail.bytes()),
             state: &self.state,
         };
-        encode_snapshot(&snapshot)
+        encode_item(&snapshot)
     }
 
     /// The entity that was written.

@@ -27,8 +27,8 @@ pub(super) struct Prepared<D: Decider> {
     pub(super) queued: Queued,
     /// How many more commands are open at each participant.
     pub(super) in_flight: [i64; 5],
-    /// Effects that wait from now on.
-    pub(super) waiting: Vec<(Participant, Box<str>)>,
+    /// For whom effects wait from now on, once for each of them.
+    pub(super) waiting: Vec<Participant>,
     pub(super) deadline: Option<Timestamp>,
     pub(super) now: Timestamp,
     pub(super) seen: Option<(u64, u32)>,
@@ -76,7 +76,7 @@ pub(super) fn prepare<D: Decider>(
         if effect.state == EffectState::Waiting
             && earlier.is_none_or(|earlier| earlier.state != EffectState::Waiting)
         {
-            waiting.push((effect.participant, effect.id.into()));
+            waiting.push(effect.participant);
         }
         let sent = effect.state == EffectState::Sent;
         let new = sent && earlier.is_none_or(|earlier| earlier.attempts != effect.attempts);
@@ -119,9 +119,11 @@ pub(super) fn prepare<D: Decider>(
     })
 }
 
-/// Is this effect waiting for its participant's gate?
-pub(super) fn waits<D: Decider>(state: &D::State, id: &str) -> bool {
-    D::effects(state).iter().any(|effect| effect.id == id && effect.state == EffectState::Waiting)
+/// The oldest effect that waits for the participant's gate.
+pub(super) fn first_waiting<D: Decider>(state: &D::State, participant: Participant) -> Option<String> {
+    let waits =
+        |effect: &&OpenEffect<'_>| effect.participant == participant && effect.state == EffectState::Waiting;
+    D::effects(state).iter().find(waits).map(|effect| effect.id.to_owned())
 }
 
 /// Does an effect take up room at its participant?

@@ -20,15 +20,14 @@ impl std::fmt::Debug for HashKey {
 }
 
 impl HashKey {
-    /// A mark of one version of an entity, for the census of its snapshots.
-    pub(crate) fn mark(self, entity: &EntityId, version: u64) -> u64 {
-        let mut mark = SipHasher13::new_with_key(&self.0);
+    /// By what an entity is found, and named in the index.
+    pub(crate) fn entity(self, entity: &EntityId) -> u64 {
+        let mut hash = SipHasher13::new_with_key(&self.0);
         for part in [entity.tenant.as_str(), entity.kind.as_str(), entity.key.as_str()] {
-            mark.write(part.as_bytes());
-            mark.write_u8(0xff);
+            hash.write(part.as_bytes());
+            hash.write_u8(0xff); // no token or key holds it, so the parts cannot run into each other
         }
-        mark.write_u64(version);
-        mark.finish()
+        hash.finish()
     }
 
     /// Identity (source and id) and content of a message.

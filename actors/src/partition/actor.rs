@@ -115,15 +115,18 @@ async fn read<D: Decider>(
         if let Some(view) = partition.peek(number) {
             return view.await.unwrap_or(Err(ReadError::Overloaded));
         }
-        let saved = {
+        let row = {
             let mut entities = partition.entities.borrow_mut();
             let Some(slot) = entities.slot(number) else { return Ok(None) };
-            if let Some(entity) = slot.resting.as_deref() {
+            if let Some(entity) = slot.resting() {
                 return command_path::view(id, entity);
             }
-            slot.saved.expect("an entity is put away only when it is saved")
+            match slot.row.clone() {
+                Some(row) if row.place.page > 0 => row,
+                _ => return Ok(None), // closed for so long that only its id is known
+            }
         };
-        match fetch(partition, number, id, saved).await {
+        match fetch(partition, number, &row).await {
             Ok(fetched) => return command_path::view(id, &fetched.entity),
             Err(LoadError::Unavailable(error)) => return Err(ReadError::Unavailable(error.to_string())),
             Err(LoadError::Damaged(text)) => return Err(ReadError::Unavailable(text)),

@@ -1,4 +1,9 @@
-//! Writes what is recorded into snapshots, behind a marker, and lets go of what is idle.
+//! What survives a crash besides the journal: snapshots behind a marker, and how far they cover the journal.
+//!
+//! Every batch is stored whole or not at all, and only by the owner that wrote the marker before it: the next marker, pages of
+//! entities, and a page of the index that says where they stand. Whoever starts reads the last marker and the index that it
+//! names, and replays what stands in the journal behind the record that it names. Nothing is written of an entity that is not
+//! recorded, and of no record whose event pages are not out. So all of it may be lost: the journal says the same, only slower.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,19 +13,19 @@ use bus::marked::{Marked, store_marked};
 use bus::ports::{MOST_IN_BATCH, Outgoing, Unavailable};
 use domain::decider::Decider;
 use domain::envelope::Headers;
-use domain::ids::EntityId;
 use domain::time::Timestamp;
 use futures_util::future::join_all;
 use serde::de::IgnoredAny;
 
+use super::batch::Batch;
 use super::core::{Halt, Partition, Stage};
-use super::keeping::{Captured, Census, Covered};
-use crate::record::{Record, SnapshotMarker, decode, encode_snapshot};
+use super::keeping::{Captured, Covered};
+use crate::record::{IndexName, Record, SnapshotMarker, decode, encode_snapshot};
 use crate::recovery::last_marker;
 
 /// The largest snapshot; an entity beyond it stays in the journal.
 const MOST_SNAPSHOT_BYTES: usize = 768 * 1024;
-/// The most bytes of one batch, so that it is stored in well under a second.
+/// The most bytes of the entities of one batch, so that it is stored in well under a second.
 const MOST_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// Keeps entities until the partition drains.
@@ -59,44 +64,45 @@ async fn stage_left<D: Decider>(partition: &Partition<D>) {
     let _gone = stage.wait_for(|stage| *stage != Stage::Running).await; // the partition ends: left enough
 }
 
-enum Trouble {
+/// Why nothing is stored.
+pub(super) enum Trouble {
     Later(Unavailable),
     Deposed,
+}
+
+impl From<Unavailable> for Trouble {
+    fn from(error: Unavailable) -> Self {
+        Self::Later(error)
+    }
 }
 
 async fn round<D: Decider>(partition: &Rc<Partition<D>>, marked_at: &mut Timestamp) -> Result<(), Trouble> {
     let now = partition.env.clock.now();
     let chosen = partition.to_be_kept(now);
-    let unsaved = chosen.iter().copied().filter(|number| {
-        let mut entities = partition.entities.borrow_mut();
-        entities.slot(*number).is_some_and(|slot| slot.unsaved_from.is_some())
-    });
-    let unsaved: Vec<u32> = unsaved.collect();
-    let most = partition.env.config.snapshot_batch.clamp(1, MOST_IN_BATCH - 1);
-    let mut stored = false;
+    let unsaved = partition.unsaved(chosen.clone());
+    let most = partition.env.config.snapshot_batch.clamp(1, MOST_IN_BATCH - 2);
     for numbers in unsaved.chunks(most) {
         let asked = numbers.iter().filter_map(|number| partition.capture(*number));
-        let captured: Vec<Captured> =
-            join_all(asked).await.into_iter().flatten().filter(is_writable).collect();
+        let captured = join_all(asked).await.into_iter().filter_map(|answer| answer.ok().flatten());
+        let captured: Vec<Captured> = captured.filter(is_writable).collect();
         let recorded = captured.iter().map(|captured| captured.recorded).max().unwrap_or_default();
         // A snapshot never covers a record of which the pages are not out: only the record can make them again.
         while partition.published.through.get() < recorded {
             partition.published.moved.notified().await;
         }
-        for batch in in_bytes(captured) {
-            store(partition, batch).await?;
-            stored = true;
+        for captured in in_bytes(captured) {
+            partition.env.metrics.snapshots.add(captured.len() as u64);
+            store(partition, Batch { captured, ..Batch::default() }, None).await?;
+            *marked_at = now;
         }
     }
     for number in chosen {
         partition.put_away_if_idle(number, now);
     }
+    super::cleaning::clean(partition, now).await?;
     let due = marked_at.plus_ms(partition.env.config.checkpoint_age_ms) <= now;
-    if !stored && due && partition.coverable(&[]) > partition.keeping.borrow().covered.sequence {
-        store(partition, Vec::new()).await?;
-        stored = true;
-    }
-    if stored {
+    if due && partition.coverable(&[]) > partition.keeping.borrow().covered.sequence {
+        store(partition, Batch::default(), None).await?;
         *marked_at = now;
     }
     Ok(())
@@ -107,45 +113,42 @@ fn is_writable(captured: &Captured) -> bool {
     if !fits {
         tracing::warn!(entity = %captured.id, bytes = captured.body.len(), "too large for a snapshot");
     }
-    fits && captured.sound
+    fits
 }
 
-/// Batches of bounded size, in the same order.
+/// Parts of bounded size, in the same order.
 fn in_bytes(captured: Vec<Captured>) -> Vec<Vec<Captured>> {
-    let (mut batches, mut bytes) = (Vec::<Vec<Captured>>::new(), MOST_BATCH_BYTES);
+    let (mut parts, mut bytes) = (Vec::<Vec<Captured>>::new(), MOST_BATCH_BYTES);
     for one in captured {
         bytes += one.body.len();
         if bytes > MOST_BATCH_BYTES {
-            batches.push(Vec::new());
+            parts.push(Vec::new());
             bytes = one.body.len();
         }
-        batches.last_mut().expect("the first one always begins a batch").push(one);
+        parts.last_mut().expect("the first one always begins a part").push(one);
     }
-    batches
+    parts
 }
 
-/// Stores snapshots behind the next marker.
-async fn store<D: Decider>(partition: &Rc<Partition<D>>, batch: Vec<Captured>) -> Result<(), Trouble> {
+/// Stores a batch behind the next marker, and notes what it says. The marker names the index as it is with this batch, or
+/// `index` if that is another one.
+pub(super) async fn store<D: Decider>(
+    partition: &Rc<Partition<D>>,
+    batch: Batch,
+    index: Option<IndexName>,
+) -> Result<(), Trouble> {
     let env = &partition.env;
-    let wanted = partition.coverable(&batch);
-    let covered = covered(partition, wanted).await.map_err(Trouble::Later)?;
-    let mut census = partition.keeping.borrow().census;
-    for captured in &batch {
-        let saved = partition.entities.borrow_mut().slot(captured.number).and_then(|slot| slot.saved);
-        let old = saved.map(|saved| partition.hash_key.mark(&captured.id, saved.version));
-        census.count(old, partition.hash_key.mark(&captured.id, captured.version));
-    }
-    let (marker, known) = next_marker(partition, covered, census);
-    let generation = marker.generation.clone();
-    let mut messages = vec![marker_message(partition, &marker)];
-    messages.extend(batch.iter().map(|captured| {
-        let EntityId { tenant, kind, key } = &captured.id;
-        let rest = format!("{generation}.{tenant}.{kind}.{key}");
-        let subject = env.layout.snapshot(partition.number, rest);
-        Outgoing { subject, headers: Headers::new(), body: captured.body.clone() }
-    }));
+    let covered = covered(partition, partition.coverable(&batch.captured)).await?;
+    let (token, mut named) = {
+        let keeping = partition.keeping.borrow();
+        (keeping.index.name.token.clone(), keeping.index.name.clone())
+    };
+    let laid = batch.lay(partition, &token);
+    named.pages += u64::from(laid.rows > 0);
+    let (marker, known) = next_marker(partition, covered, index.unwrap_or(named));
+    let all = std::iter::once(marker_message(partition, &marker)).chain(laid.messages.clone()).collect();
     let stream = env.layout.name(StreamId::Snapshots);
-    let sequence = match store_marked(&*env.bus, &stream, messages, known).await {
+    let first = match store_marked(&*env.bus, &stream, all, known).await {
         Marked::Stored(sequence) => sequence,
         Marked::Deposed => return Err(deposed(partition).await),
         Marked::Refused(cause) => {
@@ -155,12 +158,12 @@ async fn store<D: Decider>(partition: &Rc<Partition<D>>, batch: Vec<Captured>) -
     };
     {
         let mut keeping = partition.keeping.borrow_mut();
-        (keeping.marker, keeping.covered, keeping.census) = (sequence, covered, census);
+        (keeping.marker, keeping.covered) = (first, covered);
+        if laid.rows > 0 {
+            keeping.index.grew(laid.rows, first);
+        }
     }
-    for (captured, sequence) in batch.iter().zip(sequence + 1..) {
-        partition.is_saved(captured, sequence);
-    }
-    env.metrics.snapshots.add(batch.len() as u64);
+    batch.is_stored(partition, &laid, first);
     Ok(())
 }
 
@@ -170,8 +173,10 @@ async fn deposed<D: Decider>(partition: &Partition<D>) -> Trouble {
         Err(error) => Trouble::Later(error),
         Ok(Some((Ok(marker), _))) if marker.epoch > partition.keeping.borrow().epoch => Trouble::Deposed,
         Ok(found) => {
-            // Whoever reads the next marker finds that the census does not agree, and uses the journal.
-            partition.keeping.borrow_mut().marker = found.map_or(0, |(_, sequence)| sequence);
+            let mut keeping = partition.keeping.borrow_mut();
+            keeping.marker = found.map_or(0, |(_, sequence)| sequence);
+            // Pages of the index have gone with it.
+            keeping.index.is_damaged();
             let cause = "somebody has removed the marker".to_owned();
             Trouble::Later(Unavailable { what: "store snapshots".to_owned(), cause })
         }
@@ -197,14 +202,14 @@ async fn covered<D: Decider>(partition: &Partition<D>, wanted: u64) -> Result<Co
 pub(crate) fn next_marker<D: Decider>(
     partition: &Partition<D>,
     covered: Covered,
-    census: Census,
+    index: IndexName,
 ) -> (SnapshotMarker, u64) {
     let mut keeping = partition.keeping.borrow_mut();
     keeping.number += 1;
     let marker = SnapshotMarker {
         epoch: keeping.epoch,
         number: keeping.number,
-        generation: keeping.generation.clone(),
+        index: Some(index),
         partitions: partition.env.layout.partitions,
         hash_key: partition.hash_key.0,
         journal_sequence: covered.sequence,
@@ -212,8 +217,6 @@ pub(crate) fn next_marker<D: Decider>(
         journal_hash: covered.hash,
         outputs_through: partition.published.through.get(),
         last_time: partition.last_time(),
-        entities: census.entities,
-        digest: census.digest,
     };
     (marker, keeping.marker)
 }

@@ -13,7 +13,6 @@ use tokio::sync::{Notify, watch};
 
 use super::actor::Door;
 use super::commit_queue::{CommitQueue, Consumed, Queued};
-use super::entities::Entities;
 use super::guests::Guests;
 use super::handing_on::HandingOn;
 use super::keeping::Keeping;
@@ -21,6 +20,7 @@ use super::lanes::LaneState;
 use super::loading::Loads;
 use super::publisher::Published;
 use super::receipts::Receipts;
+use super::slots::Entities;
 use super::timers::Timers;
 use super::tracker::Tracker;
 use super::wait_lists::WaitLists;
@@ -114,7 +114,7 @@ impl<D: Decider> Partition<D> {
             number,
             env,
             hash_key,
-            entities: RefCell::default(),
+            entities: RefCell::new(Entities::new(hash_key)),
             queue: CommitQueue::default(),
             lanes,
             handing_on: HandingOn::default(),

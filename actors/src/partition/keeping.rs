@@ -7,11 +7,15 @@ use bytes::Bytes;
 use domain::decider::Decider;
 use domain::ids::EntityId;
 use domain::time::Timestamp;
+use sha2::{Digest, Sha256};
 
 use super::commit_queue::Queued;
 use super::core::Partition;
-use super::entities::{Saved, Slot};
-use crate::entity::Entity;
+use super::index::IndexState;
+use super::pages::Pages;
+use super::slots::{Here, Presence, Row};
+use super::timers::Due;
+use crate::entity::{Entity, Facts};
 use crate::record::RecordHash;
 
 /// An idle entity that could not go is looked at again after this time.
@@ -27,8 +31,7 @@ pub(crate) struct Captured {
     pub(super) changes: u64,
     /// The end of the journal at that moment: later decisions stand in this record or behind it.
     pub(crate) recorded: u64,
-    /// True if the state can be believed.
-    pub(crate) sound: bool,
+    pub(super) facts: Facts,
     pub(crate) body: Bytes,
 }
 
@@ -40,24 +43,6 @@ pub(crate) struct Covered {
     pub(crate) hash: RecordHash,
 }
 
-/// How many snapshots count, and the marks of all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Census {
-    pub(crate) entities: u64,
-    pub(crate) digest: u64,
-}
-
-impl Census {
-    /// A snapshot more, or another one for an entity that had one.
-    pub(crate) fn count(&mut self, old_mark: Option<u64>, new_mark: u64) {
-        match old_mark {
-            Some(old) => self.digest ^= old,
-            None => self.entities += 1,
-        }
-        self.digest ^= new_mark;
-    }
-}
-
 /// The accounts of a partition.
 #[derive(Debug, Default)]
 pub(crate) struct Keeping {
@@ -66,9 +51,10 @@ pub(crate) struct Keeping {
     pub(crate) epoch: u64,
     /// The number of our last marker.
     pub(crate) number: u64,
-    pub(crate) generation: String,
+    pub(crate) index: IndexState,
     pub(crate) covered: Covered,
-    pub(crate) census: Census,
+    /// Where the newest snapshots stand.
+    pub(crate) pages: Pages,
     /// Entities with decisions that no snapshot has: from which record on, and who.
     pub(super) unsaved: BTreeSet<(u64, u32)>,
     /// Where the journal ended at which time, oldest first.
@@ -77,6 +63,8 @@ pub(crate) struct Keeping {
     pub(super) watched: VecDeque<(Timestamp, u32)>,
     /// Entities that came to their end.
     pub(super) finals: Vec<u32>,
+    /// Up to where the pages of this partition are purged: of open entities, of closed ones, of the index, and the markers.
+    pub(super) purged: [u64; 4],
 }
 
 impl Keeping {
@@ -90,10 +78,10 @@ impl<D: Decider> Partition<D> {
     /// An entity has decided: the record of it is on its way.
     pub(crate) fn decided(&self, number: u32, is_final: bool) {
         let mut entities = self.entities.borrow_mut();
-        let Some(slot) = entities.slot(number) else { return };
-        slot.unrecorded += 1;
-        slot.changes += 1;
-        slot.is_final = is_final;
+        let Some(here) = entities.here(number) else { return };
+        here.unrecorded += 1;
+        here.changes += 1;
+        here.is_final = is_final;
         if is_final {
             self.keeping.borrow_mut().finals.push(number);
         }
@@ -102,42 +90,44 @@ impl<D: Decider> Partition<D> {
     /// A decision of an entity stands in this record.
     pub(crate) fn decision_recorded(&self, number: u32, sequence: u64) {
         let mut entities = self.entities.borrow_mut();
-        let Some(slot) = entities.slot(number) else { return };
-        slot.unrecorded -= 1;
-        self.is_unsaved(slot, number, sequence);
+        let Some(here) = entities.here(number) else { return };
+        here.unrecorded -= 1;
+        self.is_unsaved(here, number, sequence);
     }
 
     /// The record stands in the trail of the entity, and no snapshot has it.
-    pub(crate) fn is_unsaved(&self, slot: &mut Slot<D>, number: u32, sequence: u64) {
-        slot.trail.push(sequence);
-        if slot.unsaved_from.is_none() {
-            slot.unsaved_from = Some(sequence);
+    pub(crate) fn is_unsaved(&self, here: &mut Here<D>, number: u32, sequence: u64) {
+        here.trail.push(sequence);
+        if here.unsaved_from.is_none() {
+            here.unsaved_from = Some(sequence);
             self.keeping.borrow_mut().unsaved.insert((sequence, number));
         }
     }
 
     /// The snapshot of an entity is gone, although nothing has changed since.
-    pub(super) fn must_be_saved_again(&self, slot: &mut Slot<D>, number: u32) {
-        let mut keeping = self.keeping.borrow_mut();
-        let from = keeping.covered.sequence + 1;
-        slot.unsaved_from = Some(from);
-        keeping.unsaved.insert((from, number));
+    pub(super) fn must_be_saved_again(&self, here: &mut Here<D>, number: u32) {
+        if here.unsaved_from.is_none() {
+            let mut keeping = self.keeping.borrow_mut();
+            let from = keeping.covered.sequence + 1;
+            here.unsaved_from = Some(from);
+            keeping.unsaved.insert((from, number));
+        }
     }
 
     /// Looks at an entity in memory again when it may have become idle.
-    pub(crate) fn watch(&self, slot: &mut Slot<D>, number: u32, now: Timestamp) {
-        slot.touched = slot.touched.max(now);
-        if slot.watched.is_none() {
-            let due = slot.touched.plus_ms(self.env.config.idle_after_ms);
-            slot.watched = Some(due);
+    pub(crate) fn watch(&self, here: &mut Here<D>, number: u32, now: Timestamp) {
+        here.touched = here.touched.max(now);
+        if here.watched.is_none() {
+            let due = here.touched.plus_ms(self.env.config.idle_after_ms);
+            here.watched = Some(due);
             self.keeping.borrow_mut().watched.push_back((due, number));
         }
     }
 
     /// Recovery has brought an entity back into memory.
-    pub(crate) fn in_memory(&self, slot: &mut Slot<D>, number: u32, is_final: bool) {
-        self.watch(slot, number, self.env.clock.now());
-        slot.is_final = is_final;
+    pub(crate) fn in_memory(&self, here: &mut Here<D>, number: u32, is_final: bool) {
+        self.watch(here, number, self.env.clock.now());
+        here.is_final = is_final;
         if is_final {
             self.keeping.borrow_mut().finals.push(number);
         }
@@ -145,7 +135,7 @@ impl<D: Decider> Partition<D> {
 
     /// How many changes the entity has had.
     pub(crate) fn changes(&self, number: u32) -> u64 {
-        self.entities.borrow_mut().slot(number).map_or(0, |slot| slot.changes)
+        self.entities.borrow_mut().here(number).map_or(0, |here| here.changes)
     }
 
     /// Does something once everything that is decided until now is recorded; never, if the partition is given up before.
@@ -153,12 +143,33 @@ impl<D: Decider> Partition<D> {
         self.queue.push(Queued { answer: Some(Box::new(then)), ..Queued::default() });
     }
 
-    /// The entity as it was after `changes`, all of which are recorded at this moment.
-    pub(crate) fn captured(&self, number: u32, id: EntityId, entity: &Entity<D>, changes: u64) -> Captured {
+    /// The entity as it was after `changes`, all of which are recorded at this moment; none = its state cannot be believed.
+    pub(crate) fn captured(
+        &self,
+        number: u32,
+        id: &EntityId,
+        entity: &Entity<D>,
+        changes: u64,
+    ) -> Option<Captured> {
+        if entity.suspect {
+            return None;
+        }
         let mut entities = self.entities.borrow_mut();
-        let body = entities.slot(number).map_or_else(Bytes::new, |slot| entity.written(&id, &slot.trail));
-        let (version, sound) = (entity.version, !entity.suspect && !body.is_empty());
-        Captured { number, id, version, changes, recorded: self.recorded.get(), sound, body }
+        let here = entities.here(number)?;
+        let mut facts = Facts::of(entity);
+        match facts.open.as_deref_mut().filter(|open| open.waiting != [0; 5]) {
+            Some(open) => open.since = *here.waits_since.get_or_insert(here.touched),
+            None => here.waits_since = None,
+        }
+        Some(Captured {
+            number,
+            id: id.clone(),
+            version: entity.version.max(u64::from(entity.quarantined)),
+            changes,
+            recorded: self.recorded.get(),
+            facts,
+            body: entity.written(id, &here.trail),
+        })
     }
 
     /// Who is to be written now: those at their end, the idle, and those whose decisions were not written for long.
@@ -185,25 +196,27 @@ impl<D: Decider> Partition<D> {
             }
             keeping.watched.pop_front();
             // The number may have gone to another entity meanwhile.
-            let Some(slot) = entities.slot(number).filter(|slot| slot.watched == Some(due)) else { continue };
-            slot.watched = None;
-            if slot.is_away() {
-                continue;
-            }
-            let idle_at = slot.touched.plus_ms(config.idle_after_ms);
-            if idle_at <= now && slot.is_quiet() {
+            let Some(here) = entities.here(number).filter(|here| here.watched == Some(due)) else { continue };
+            let idle_at = here.touched.plus_ms(config.idle_after_ms);
+            if idle_at <= now && here.is_quiet() {
                 chosen.push(number);
             }
             // Looked at again also if it is chosen, for it may not go this time.
             let again = idle_at.max(now.plus_ms(config.idle_after_ms.clamp(1, LONGEST_LOOK_MS)));
-            slot.watched = Some(again);
+            here.watched = Some(again);
             keeping.watched.push_back((again, number));
         }
         chosen.retain(|number| {
-            let here = entities.slot(*number).is_some_and(|slot| !slot.is_away() && slot.version > 0);
-            here && known.insert(*number)
+            entities.here(*number).is_some_and(|here| here.version > 0) && known.insert(*number)
         });
         chosen
+    }
+
+    /// Those of them that have something to be written.
+    pub(super) fn unsaved(&self, mut numbers: Vec<u32>) -> Vec<u32> {
+        let mut entities = self.entities.borrow_mut();
+        numbers.retain(|number| entities.here(*number).is_some_and(|here| here.unsaved_from.is_some()));
+        numbers
     }
 
     /// Up to which record everything is in snapshots once these are stored.
@@ -214,7 +227,7 @@ impl<D: Decider> Partition<D> {
         let first = keeping.unsaved.iter().find(|(_, number)| !numbers.contains(number));
         let mut covered = first.map_or(u64::MAX, |(from, _)| from - 1);
         for captured in about_to {
-            let went_on = entities.slot(captured.number).is_none_or(|slot| slot.changes != captured.changes);
+            let went_on = entities.here(captured.number).is_none_or(|here| here.changes != captured.changes);
             if went_on {
                 covered = covered.min(captured.recorded - 1);
             }
@@ -222,30 +235,54 @@ impl<D: Decider> Partition<D> {
         covered.min(self.published.through.get()).max(keeping.covered.sequence)
     }
 
-    /// A snapshot is stored under `sequence`.
-    pub(super) fn is_saved(&self, captured: &Captured, sequence: u64) {
+    /// A snapshot is stored, as its row says.
+    pub(super) fn is_saved(&self, captured: &Captured, row: Row) {
         let (mut entities, mut keeping) = (self.entities.borrow_mut(), self.keeping.borrow_mut());
         let Some(slot) = entities.slot(captured.number) else { return };
-        slot.saved = Some(Saved { version: captured.version, sequence });
-        if let Some(from) = slot.unsaved_from.take() {
+        if let Some(before) = slot.row.replace(row) {
+            keeping.pages.replaced(before.place);
+        }
+        let Some(here) = slot.here() else { return };
+        if let Some(from) = here.unsaved_from.take() {
             keeping.unsaved.remove(&(from, captured.number));
         }
-        if slot.changes != captured.changes {
-            slot.unsaved_from = Some(captured.recorded);
+        if here.changes != captured.changes {
+            here.unsaved_from = Some(captured.recorded);
             keeping.unsaved.insert((captured.recorded, captured.number));
         }
+    }
+
+    /// The newest snapshot of an entity stands in another page now.
+    pub(super) fn is_moved(&self, number: u32, row: Row) {
+        let (mut entities, mut keeping) = (self.entities.borrow_mut(), self.keeping.borrow_mut());
+        if let Some(before) = entities.slot(number).and_then(|slot| slot.row.replace(row)) {
+            keeping.pages.replaced(before.place);
+        }
+    }
+
+    /// A name for an index that no other has, whoever wrote it.
+    pub(crate) fn new_index_token(&self) -> String {
+        let digest = Sha256::digest(&self.env.config.instance);
+        let own: u32 = digest[..4].iter().fold(0, |number, byte| (number << 8) | u32::from(*byte));
+        let keeping = self.keeping.borrow();
+        format!("{}-{own:08x}-{}", keeping.epoch, keeping.number)
     }
 
     /// Lets an entity go out of memory if its snapshot has everything, and it is idle or at its end.
     pub(super) fn put_away_if_idle(self: &Rc<Self>, number: u32, now: Timestamp) {
         let mut entities = self.entities.borrow_mut();
         let Some(slot) = entities.slot(number) else { return };
-        let is_written =
-            slot.unsaved_from.is_none() && slot.saved.is_some_and(|saved| saved.version == slot.version);
-        let is_idle = slot.is_final || slot.touched.plus_ms(self.env.config.idle_after_ms) <= now;
-        if is_written && is_idle && slot.is_quiet() && !slot.is_away() {
-            slot.put_away();
-            self.env.metrics.passivated.add_one();
+        let saved = slot.row.as_ref().map(|row| (row.version, row.deadline));
+        let (Some((version, deadline)), Some(here)) = (saved, slot.here()) else { return };
+        let is_written = here.unsaved_from.is_none() && version == here.version;
+        let is_idle = here.is_final || here.touched.plus_ms(self.env.config.idle_after_ms) <= now;
+        if !(is_written && is_idle && here.is_quiet()) {
+            return;
         }
+        let armed = here.deadline;
+        slot.presence = Presence::Away;
+        drop(entities);
+        self.set_deadline(Due::Entity(number), armed, deadline);
+        self.env.metrics.passivated.add_one();
     }
 }

@@ -1,7 +1,7 @@
 //! Entities that are away are read back when something comes for them. What comes meanwhile waits in its order.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use bus::layout::StreamId;
@@ -9,13 +9,16 @@ use bus::ports::Unavailable;
 use domain::decider::Decider;
 use domain::ids::EntityId;
 use futures_util::future::try_join_all;
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore};
 
 use super::core::{Halt, Partition, Stage};
-use super::entities::Saved;
 use super::rebuild::rebuild;
+use super::slots::Row;
 use crate::entity::{Entity, Trail};
-use crate::record::{Snapshot, decode};
+use crate::record::{Snapshot, SnapshotPage, decode, decode_item};
+
+/// Pages that were read last: what was written together is often wanted together.
+const PAGES_KEPT: usize = 16;
 
 /// Who is to be read back, and how many at once.
 #[derive(Debug)]
@@ -25,13 +28,19 @@ pub(crate) struct Loads {
     at_once: usize,
     /// Readers share the bound with the entities that come back.
     permits: Semaphore,
+    pages: RefCell<VecDeque<(u64, Rc<SnapshotPage>)>>,
 }
 
 impl Loads {
     pub(super) fn new(at_once: usize) -> Self {
         let at_once = at_once.clamp(1, Semaphore::MAX_PERMITS / 2);
-        let (wanted, changed) = (RefCell::default(), Notify::new());
-        Self { wanted, changed, at_once, permits: Semaphore::new(2 * at_once) }
+        Self {
+            wanted: RefCell::default(),
+            changed: Notify::new(),
+            at_once,
+            permits: Semaphore::new(2 * at_once),
+            pages: RefCell::default(),
+        }
     }
 
     /// An entity is to be read back. Bounded by the credits of what comes for it.
@@ -40,15 +49,24 @@ impl Loads {
         self.changed.notify_one();
     }
 
-    /// One place among those who read; the bound on what they hold.
-    pub(super) async fn permit(&self) -> SemaphorePermit<'_> {
-        self.permits.acquire().await.expect("nobody closes it")
-    }
-
+    /// Who is next: as many as may come at once, and whoever else is wanted.
     fn take(&self) -> Vec<u32> {
         let mut wanted = self.wanted.borrow_mut();
         let count = wanted.len().min(self.at_once);
         wanted.drain(..count).collect()
+    }
+
+    fn kept(&self, sequence: u64) -> Option<Rc<SnapshotPage>> {
+        let pages = self.pages.borrow();
+        pages.iter().find(|(kept, _)| *kept == sequence).map(|(_, page)| Rc::clone(page))
+    }
+
+    fn keep(&self, sequence: u64, page: &Rc<SnapshotPage>) {
+        let mut pages = self.pages.borrow_mut();
+        if pages.len() >= PAGES_KEPT {
+            pages.pop_front();
+        }
+        pages.push_back((sequence, Rc::clone(page)));
     }
 }
 
@@ -57,7 +75,7 @@ impl Loads {
 pub(crate) enum LoadError {
     /// Not now.
     Unavailable(Unavailable),
-    /// The entity has another one by now.
+    /// It does not stand there.
     Gone,
     /// It is not what was written.
     Damaged(String),
@@ -76,31 +94,46 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) -> Result<(), H
             }
             continue;
         }
-        try_join_all(numbers.into_iter().map(|number| bring_back(&partition, number))).await?;
+        bring_back(&partition, numbers).await?;
     }
 }
 
-async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Result<(), Halt> {
-    let wanted = {
+/// Reads entities back, each page once.
+pub(crate) async fn bring_back<D: Decider>(
+    partition: &Rc<Partition<D>>,
+    numbers: Vec<u32>,
+) -> Result<(), Halt> {
+    let mut by_page: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for number in numbers {
         let mut entities = partition.entities.borrow_mut();
-        let Some(slot) = entities.slot(number) else { return Ok(()) };
-        slot.saved.map(|saved| (Rc::clone(&slot.id), saved))
-    };
-    let (id, saved) = wanted.expect("an entity is put away only when it is saved");
+        let row = entities.slot(number).and_then(|slot| slot.row.as_ref());
+        by_page.entry(row.map_or(0, |row| row.place.page)).or_default().push(number);
+    }
+    let pages = by_page.into_values().map(|numbers| async {
+        for number in numbers {
+            bring_one_back(partition, number).await?;
+        }
+        Ok(())
+    });
+    try_join_all(pages).await.map(drop)
+}
+
+async fn bring_one_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Result<(), Halt> {
     for attempt in 0.. {
-        match fetch(partition, number, &id, saved).await {
-            Ok(Fetched { entity, trail, is_written }) => {
+        let row = partition.entities.borrow_mut().slot(number).and_then(|slot| slot.row.clone());
+        let Some(row) = row else { return Ok(()) };
+        match fetch(partition, number, &row).await {
+            Ok(Fetched { id, entity, trail, is_written }) => {
                 partition.env.metrics.loaded.add_one();
-                partition.is_back(number, entity, trail, is_written);
+                partition.is_back(number, id, entity, trail, is_written);
                 return Ok(());
             }
             Err(LoadError::Unavailable(error)) => {
                 tracing::warn!(partition = partition.number, %error, "an entity waits for its snapshot");
             }
-            Err(LoadError::Gone) => return Err(Halt::Broken(format!("the snapshot of {id} was replaced"))),
-            Err(LoadError::Damaged(text)) => {
-                return Err(Halt::Broken(format!("the snapshot of {id}: {text}")));
-            }
+            // It was written again meanwhile, and stands elsewhere.
+            Err(LoadError::Gone) => continue,
+            Err(LoadError::Damaged(text)) => return Err(Halt::Broken(text)),
         }
         tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;
     }
@@ -110,6 +143,7 @@ async fn bring_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Re
 /// An entity that was away.
 #[derive(Debug)]
 pub(crate) struct Fetched<D: Decider> {
+    pub(crate) id: EntityId,
     pub(crate) entity: Entity<D>,
     pub(crate) trail: Trail,
     /// False if its snapshot is no longer there.
@@ -117,41 +151,66 @@ pub(crate) struct Fetched<D: Decider> {
 }
 
 /// Reads an entity that is away from its snapshot, and if that has disappeared, from the journal.
+///
+/// # Errors
+/// [`LoadError::Gone`]: its newest snapshot is another one by now.
 pub(crate) async fn fetch<D: Decider>(
     partition: &Partition<D>,
     number: u32,
-    id: &EntityId,
-    saved: Saved,
+    row: &Row,
 ) -> Result<Fetched<D>, LoadError> {
-    match load(partition, id, saved).await {
-        Ok((entity, trail)) => Ok(Fetched { entity, trail, is_written: true }),
+    let hash = partition.entities.borrow_mut().slot(number).map(|slot| slot.hash);
+    let Some(hash) = hash else { return Err(LoadError::Gone) };
+    match load(partition, hash, row).await {
+        Ok((id, entity, trail)) => Ok(Fetched { id, entity, trail, is_written: true }),
         Err(LoadError::Unavailable(error)) => Err(LoadError::Unavailable(error)),
         Err(LoadError::Gone | LoadError::Damaged(_)) => {
-            let newest = partition.entities.borrow_mut().slot(number).and_then(|slot| slot.saved);
-            if newest != Some(saved) {
+            let newest =
+                partition.entities.borrow_mut().slot(number).and_then(|slot| Some(slot.row.as_ref()?.place));
+            if newest != Some(row.place) {
                 return Err(LoadError::Gone);
             }
-            let (entity, trail) = rebuild(partition, id, saved.version).await?;
-            Ok(Fetched { entity, trail, is_written: false })
+            let (id, entity, trail) = rebuild(partition, hash, row.version).await?;
+            Ok(Fetched { id, entity, trail, is_written: false })
         }
     }
 }
 
-/// Reads one snapshot from the leader and checks that it is the one that is meant.
+/// Reads one snapshot and checks that it is the one that is meant.
 async fn load<D: Decider>(
     partition: &Partition<D>,
-    id: &EntityId,
-    saved: Saved,
-) -> Result<(Entity<D>, Trail), LoadError> {
-    let _permit = partition.loads.permit().await;
-    let stream = partition.env.layout.name(StreamId::Snapshots);
-    let stored = partition.env.bus.get(&stream, saved.sequence).await.map_err(LoadError::Unavailable)?;
-    let stored = stored.ok_or(LoadError::Gone)?;
-    let damaged = |text: String| LoadError::Damaged(text);
-    let (snapshot, _) =
-        decode::<Snapshot<D::State>>(&stored.body).map_err(|error| damaged(error.to_string()))?;
-    if (&snapshot.entity, snapshot.version) != (id, saved.version) {
-        return Err(damaged(format!("it is of {} at version {}", snapshot.entity, snapshot.version)));
+    hash: u64,
+    row: &Row,
+) -> Result<(EntityId, Entity<D>, Trail), LoadError> {
+    let _permit = partition.loads.permits.acquire().await.expect("nobody closes it");
+    let page = page(partition, row.place.page).await?;
+    let item = page.items.get(usize::from(row.place.item));
+    let item = item.ok_or_else(|| LoadError::Damaged("its page is too short".to_owned()))?;
+    let snapshot: Snapshot<D::State> =
+        decode_item(item).map_err(|error| LoadError::Damaged(error.to_string()))?;
+    let id = snapshot.entity.clone();
+    let (entity, trail) = Entity::from_snapshot(snapshot);
+    let version = entity.version.max(u64::from(entity.quarantined));
+    if (partition.hash_key.entity(&id), version) != (hash, row.version) {
+        return Err(LoadError::Damaged(format!("it is of {id} at version {version}")));
     }
-    Ok(Entity::from_snapshot(snapshot))
+    Ok((id, entity, trail))
+}
+
+/// One page of snapshots, from the leader if it was not read just before.
+pub(super) async fn page<D: Decider>(
+    partition: &Partition<D>,
+    sequence: u64,
+) -> Result<Rc<SnapshotPage>, LoadError> {
+    if let Some(page) = partition.loads.kept(sequence) {
+        return Ok(page);
+    }
+    let stream = partition.env.layout.name(StreamId::Snapshots);
+    let stored = partition.env.bus.get(&stream, sequence).await.map_err(LoadError::Unavailable)?;
+    let stored = stored.ok_or(LoadError::Gone)?;
+    let (page, _) =
+        decode::<SnapshotPage>(&stored.body).map_err(|error| LoadError::Damaged(error.to_string()))?;
+    let page = Rc::new(page);
+    partition.loads.keep(sequence, &page);
+    Ok(page)
 }

@@ -1,20 +1,26 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
 //! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
-//! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`, `positions` (the small parts), `life` and `actor`.
+//! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
+//! `positions` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
+//! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
 
 mod actor;
+pub(crate) mod batch;
 pub(crate) mod checkpoint;
+mod cleaning;
 mod commit_queue;
 mod committer;
 mod core;
 mod entities;
 mod guests;
 mod handing_on;
+pub(crate) mod index;
 pub(crate) mod keeping;
 mod lanes;
 mod life;
 pub(crate) mod loading;
+mod pages;
 mod positions;
 mod publisher;
 mod pump;
@@ -22,6 +28,7 @@ mod rebuild;
 pub(crate) mod receipts;
 mod recent_notices;
 mod retention;
+pub(crate) mod slots;
 mod timers;
 mod tracker;
 mod wait_lists;
@@ -30,8 +37,8 @@ pub(crate) use actor::{Door, Drain, PartitionActor, Read, Timeline};
 pub(crate) use commit_queue::{Consumed, Queued};
 pub(crate) use committer::{JournalEnd, append, ordered};
 pub(crate) use core::{Environment, Halt, Partition};
-pub(crate) use entities::{Entities, Saved};
 pub(crate) use keeping::Captured;
 pub(crate) use publisher::{OutputJob, publish};
 pub(crate) use receipts::{Addressee, Awaited};
+pub(crate) use slots::{Entities, Presence};
 pub(crate) use timers::Due;

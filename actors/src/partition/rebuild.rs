@@ -19,17 +19,17 @@ const RECORDS_AT_ONCE: usize = 256;
 /// Makes an entity that is away again from its records, and checks that it has come to the version that it must have.
 pub(super) async fn rebuild<D: Decider>(
     partition: &Partition<D>,
-    id: &EntityId,
+    hash: u64,
     version: u64,
-) -> Result<(Entity<D>, Trail), LoadError> {
-    let _permit = partition.loads.permit().await;
+) -> Result<(EntityId, Entity<D>, Trail), LoadError> {
     let env = &partition.env;
     let stream = env.layout.name(StreamId::Journal(partition.number));
-    tracing::warn!(entity = %id, stream, "a snapshot is gone; the journal is read for it");
-    // It is away, so none of its records is younger than this.
+    tracing::warn!(stream, "a snapshot is gone; the journal is read for its entity");
+    // Its snapshot is recorded, so no record that it needs is younger than this.
     let end = partition.recorded.get();
     let mut reader = env.bus.open(&stream, None, Position::default()).await.map_err(not_now)?;
-    let (mut entity, mut trail, mut at) = (Entity::<D>::default(), Trail::default(), 0);
+    let (mut id, mut entity, mut trail, mut at) = (None, Entity::<D>::default(), Trail::default(), 0);
+    let is_it = |entity: &EntityId| partition.hash_key.entity(entity) == hash;
     while at < end {
         let records = reader.next(RECORDS_AT_ONCE, env.config.lane_patience()).await.map_err(not_now)?;
         if records.is_empty() {
@@ -37,8 +37,9 @@ pub(super) async fn rebuild<D: Decider>(
             return Err(LoadError::Unavailable(Unavailable { what: format!("read {stream}"), cause }));
         }
         for stored in records {
-            let damaged =
-                |text: &str| LoadError::Damaged(format!("gone, and record {}: {text}", stored.sequence));
+            let damaged = |text: &str| {
+                LoadError::Damaged(format!("a snapshot is gone, and record {}: {text}", stored.sequence))
+            };
             let (record, _) = decode::<Record<ReplayEntry<D::Event>>>(&stored.body)
                 .map_err(|error| damaged(&error.to_string()))?;
             if at == 0 && record.batch != 1 {
@@ -47,24 +48,33 @@ pub(super) async fn rebuild<D: Decider>(
             at = stored.sequence;
             for entry in record.entries {
                 match entry {
-                    ReplayEntry::Decision(decided) if decided.entity == *id => {
+                    // Recovery replays what is younger than the snapshot.
+                    ReplayEntry::Decision(decided)
+                        if decided.version <= version && is_it(&decided.entity) =>
+                    {
                         absorb(&mut entity, &decided).map_err(damaged)?;
                         trail.push(at);
+                        id.get_or_insert(decided.entity);
                     }
-                    ReplayEntry::Quarantined(quarantined) if quarantined.entity == *id => {
+                    ReplayEntry::Quarantined(quarantined) if is_it(&quarantined.entity) => {
                         entity.quarantined = true;
                         trail.push(at);
+                        id.get_or_insert(quarantined.entity);
                     }
                     _ => {}
                 }
             }
         }
     }
-    if entity.version != version {
-        let text = format!("gone, and the journal has version {} instead of {version}", entity.version);
-        return Err(LoadError::Damaged(text));
+    let reached = entity.version.max(u64::from(entity.quarantined));
+    match id {
+        Some(id) if reached == version => Ok((id, entity, trail)),
+        _ => {
+            let text =
+                format!("a snapshot is gone, and the journal has version {reached} instead of {version}");
+            Err(LoadError::Damaged(text))
+        }
     }
-    Ok((entity, trail))
 }
 
 fn not_now(error: OpenError) -> LoadError {

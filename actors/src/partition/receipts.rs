@@ -181,7 +181,7 @@ impl<D: Decider> Partition<D> {
     /// The deadline of a receipt has passed first.
     pub(crate) fn receipt_is_due(&self, number: u32, receipt: u64) {
         let Some(waiter) = self.receipts.borrow_mut().waiting.remove(&(number, receipt)) else { return };
-        let version = self.entities.borrow_mut().slot(number).map_or(0, |slot| slot.version);
+        let version = self.entities.borrow_mut().slot(number).map_or(0, |slot| slot.version());
         self.take_credit();
         self.nothing_to_record(None, Some(pending(&self.env, &waiter.addressee, version)));
     }

@@ -1,4 +1,5 @@
-//! Effects that wait because their participant has enough to do: per participant, oldest first.
+//! Effects that wait because their participant has enough to do: per participant, oldest first. Each costs four bytes here, and
+//! none has a timer.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -7,28 +8,31 @@ use domain::decider::{Decider, Participant};
 
 use super::core::{Partition, Stage};
 
-/// A waiting effect: the number of its entity, and its id.
-pub(crate) type Waiting = (u32, Box<str>);
-
-/// The lists of a partition, one for each participant.
+/// The lists of a partition, one for each participant: the numbers of the entities of which an effect waits, as often as
+/// effects of it wait.
 #[derive(Debug, Default)]
 pub(crate) struct WaitLists {
-    lists: [VecDeque<Waiting>; 5],
+    lists: [VecDeque<u32>; 5],
 }
 
 impl WaitLists {
     /// Adds an effect at the end.
-    pub(crate) fn push(&mut self, participant: Participant, waiting: Waiting) {
-        self.lists[participant.index()].push_back(waiting);
+    pub(crate) fn push(&mut self, participant: Participant, number: u32) {
+        self.lists[participant.index()].push_back(number);
     }
 
     /// Puts an effect back that could not go yet.
-    pub(crate) fn put_back(&mut self, participant: Participant, waiting: Waiting) {
-        self.lists[participant.index()].push_front(waiting);
+    pub(crate) fn put_back(&mut self, participant: Participant, number: u32) {
+        self.lists[participant.index()].push_front(number);
     }
 
-    fn pop(&mut self, participant: Participant) -> Option<Waiting> {
-        self.lists[participant.index()].pop_front()
+    fn pop(&mut self, participant: Participant) -> Option<u32> {
+        let list = &mut self.lists[participant.index()];
+        let first = list.pop_front();
+        if list.is_empty() {
+            list.shrink_to(1_024); // a list that was long once gives its memory back
+        }
+        first
     }
 
     fn len(&self, participant: Participant) -> usize {
@@ -52,18 +56,18 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
 }
 
 impl<D: Decider> Partition<D> {
-    /// Makes effects wait.
-    pub(crate) fn wait(&self, participant: Participant, waiting: Waiting) {
+    /// Makes an effect of an entity wait.
+    pub(crate) fn wait(&self, participant: Participant, number: u32) {
         self.env.metrics.waiting_of(participant).adjust(1);
-        self.waits.borrow_mut().push(participant, waiting);
+        self.waits.borrow_mut().push(participant, number);
         self.look_at_gate(participant);
     }
 
     /// An effect that was let go has to wait on. If its gate was open, the rules want it so: it is looked at with the next
     /// answer and not at once, which would not end.
-    pub(crate) fn wait_again(&self, participant: Participant, waiting: Waiting, gate_was_open: bool) {
+    pub(crate) fn wait_again(&self, participant: Participant, number: u32, gate_was_open: bool) {
         self.env.metrics.waiting_of(participant).adjust(1);
-        self.waits.borrow_mut().put_back(participant, waiting);
+        self.waits.borrow_mut().put_back(participant, number);
         if !gate_was_open {
             self.look_at_gate(participant);
         }
@@ -82,9 +86,9 @@ impl<D: Decider> Partition<D> {
             if !self.has_credit() {
                 return; // the ack that brings credits wakes this again
             }
-            let Some((number, effect)) = self.waits.borrow_mut().pop(participant) else { return };
+            let Some(number) = self.waits.borrow_mut().pop(participant) else { return };
             self.env.metrics.waiting_of(participant).adjust(-1);
-            self.release(number, participant, effect);
+            self.release(number, participant);
         }
     }
 

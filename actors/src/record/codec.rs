@@ -77,7 +77,20 @@ pub fn encode(head: &RecordHead, entries: &[u8], count: usize) -> Encoded {
     seal(&body)
 }
 
-/// Writes a snapshot or a marker, in the same formats as a record; [`decode`] reads it.
+/// Writes one snapshot as it stands in a page.
+///
+/// # Panics
+/// If a state cannot be serialized, which is a fault of its type.
+pub fn encode_item<T: Serialize>(item: &T) -> Bytes {
+    rmp_serde::to_vec_named(item).expect("states are plain data and memory does not refuse").into()
+}
+
+/// Reads what [`encode_item`] has written.
+pub fn decode_item<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    rmp_serde::from_slice(bytes).map_err(|error| DecodeError::Body(error.to_string()))
+}
+
+/// Writes a page of snapshots, a page of their index or a marker, in the same formats as a record; [`decode`] reads it.
 ///
 /// # Panics
 /// If a state cannot be serialized, which is a fault of its type.

@@ -5,10 +5,11 @@ mod entry;
 mod snapshot;
 
 pub use codec::{
-    DecodeError, Encoded, RecordHash, decode, encode, encode_entry, encode_snapshot, fingerprint,
+    DecodeError, Encoded, RecordHash, decode, decode_item, encode, encode_entry, encode_item,
+    encode_snapshot, fingerprint,
 };
 pub use entry::{
     Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHead,
     ReplayDecided, ReplayEntry, ReplayQuarantined,
 };
-pub use snapshot::{Snapshot, SnapshotMarker};
+pub use snapshot::{IndexName, IndexPage, OpenCommands, Snapshot, SnapshotMarker, SnapshotPage};

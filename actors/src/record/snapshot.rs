@@ -1,4 +1,5 @@
-//! What a snapshot and its partition's marker say. Names and meanings stay for ever; fields may be added with a default.
+//! What the stream of snapshots says: pages of entities, pages of their index, and the marker that makes both count. Names and
+//! meanings stay for ever; fields may be added with a default.
 
 use bytes::Bytes;
 use domain::ids::EntityId;
@@ -29,6 +30,70 @@ pub struct Snapshot<S> {
     pub state: S,
 }
 
+/// Several entities in one message: so the broker keeps no subject for each of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPage {
+    /// When it was written.
+    pub written_at: Timestamp,
+    /// One [`Snapshot`] each, as MessagePack; the index names them by their place.
+    pub items: Vec<Bytes>,
+}
+
+/// What the index says of some entities, column by column; a later page of the same index replaces what an earlier one says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct IndexPage {
+    /// Keyed hashes of the entities: who has them cannot tell the ids.
+    pub hashes: Vec<u64>,
+    /// The version that the snapshot of each has.
+    pub versions: Vec<u64>,
+    /// The message that holds the snapshot of each: how many messages in front of this one it stands if `are_distances`, else
+    /// its sequence; 0 = the snapshot is gone, and only that there was one is known.
+    pub pages: Vec<u64>,
+    /// The snapshots stand in the same batch, which is stored whole or not at all.
+    #[serde(default)]
+    pub are_distances: bool,
+    /// The place of each in its page.
+    pub items: Vec<u16>,
+    /// When the closed ones were closed, by row.
+    #[serde(default)]
+    pub closed: Vec<(u32, Timestamp)>,
+    /// The next deadline of those that have one, by row.
+    #[serde(default)]
+    pub deadlines: Vec<(u32, Timestamp)>,
+    /// The words in `phases`.
+    #[serde(default)]
+    pub phase_names: Vec<String>,
+    /// The phase of each, as a place in `phase_names`.
+    #[serde(default)]
+    pub phases: Vec<u8>,
+    /// Commands that are open, by row.
+    #[serde(default)]
+    pub open: Vec<(u32, OpenCommands)>,
+    /// Entities that are not known any more.
+    #[serde(default)]
+    pub forgotten: Vec<u64>,
+}
+
+/// The open commands of an entity, counted by participant in their fixed order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OpenCommands {
+    /// Possibly sent and not answered.
+    pub in_flight: [u16; 5],
+    /// Waiting for the participant's gate.
+    pub waiting: [u16; 5],
+    /// Since when something waits.
+    pub since: Timestamp,
+}
+
+/// Which index counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct IndexName {
+    /// The token in the subject of its pages; pages under another token are left over and mean nothing.
+    pub token: String,
+    /// How many pages it has.
+    pub pages: u64,
+}
+
 /// Says what the snapshots of a partition are worth. The first message of every batch of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotMarker {
@@ -36,8 +101,9 @@ pub struct SnapshotMarker {
     pub epoch: u64,
     /// Its number within the ownership, from 1; so no two markers are equal.
     pub number: u64,
-    /// The token in the subjects of the snapshots that count; others are left over and mean nothing.
-    pub generation: String,
+    /// The index of all snapshots; none = written by a version that had none, and of no use.
+    #[serde(default)]
+    pub index: Option<IndexName>,
     /// How many partitions there are.
     pub partitions: u16,
     /// The key of the hashes of the partition, as in its fences.
@@ -53,8 +119,4 @@ pub struct SnapshotMarker {
     pub outputs_through: u64,
     /// The latest time that any decision was given.
     pub last_time: Timestamp,
-    /// How many snapshots there are.
-    pub entities: u64,
-    /// The keyed hashes of ids and versions of all snapshots, combined by exclusive or: one that is missing shows.
-    pub digest: u64,
 }

@@ -26,10 +26,9 @@ pub(crate) async fn recover<D: Decider>(
     env.board.set(number, PartitionStatus::Starting { reason: "taking the journal over".to_owned() });
     let (partition, end) = fence::fence::<D>(number, env).await?;
     partition.recorded.set(end.sequence);
-    let mut commands = rearm::Commands::default();
-    let covered = restore::restore(&partition, &end, &mut commands).await?;
+    let covered = restore::restore(&partition, &end).await?;
     let jobs = replay::replay(&partition, &end, covered).await?;
-    rearm::rearm(&partition, &mut commands);
+    let commands = rearm::rearm(&partition);
     for job in jobs {
         publish(&partition, job).await;
     }

@@ -6,86 +6,85 @@ use domain::time::Timestamp;
 
 use bus::ports::Outgoing;
 
-use crate::entity::Entity;
-use crate::entity::outgoing::counts;
+use crate::entity::{Entity, Facts};
 use crate::outbound;
-use crate::partition::Due;
-use crate::partition::Partition;
+use crate::partition::{Due, Partition, Presence};
 
 /// Commands to each participant, to be sent once more with the same keys.
 pub(super) type Commands = [Vec<Outgoing>; 5];
 
-/// What memory holds of one entity besides its state.
-#[derive(Debug, Default)]
-pub(super) struct Outline {
-    pub(super) phase: Option<&'static str>,
-    pub(super) deadline: Option<Timestamp>,
-    pub(super) is_final: bool,
-    in_flight: [i64; 5],
-    waiting: Vec<(Participant, Box<str>)>,
-    commands: Vec<(Participant, Outgoing)>,
-}
+/// Effects that wait: since when, of whom, for whom, how many.
+type Waiting = (Timestamp, u32, Participant, u16);
 
-/// What follows from the state of an entity alone.
-pub(super) fn outline<D: Decider>(partition: &Partition<D>, id: &EntityId, entity: &Entity<D>) -> Outline {
-    let mut outline = Outline::default();
-    if entity.suspect {
-        return outline;
-    }
-    let state = &entity.state;
-    outline.phase = D::exists(state).then(|| D::phase(state));
-    outline.deadline = if entity.quarantined { None } else { D::next_deadline(state) };
-    outline.is_final = D::is_final(state);
-    for effect in &D::effects(state) {
-        if counts(effect) {
-            outline.in_flight[effect.participant.index()] += 1;
-        }
-        match effect.state {
-            EffectState::Waiting => outline.waiting.push((effect.participant, effect.id.into())),
-            EffectState::Sent => {
-                if let Some(command) = D::command(id, state, effect.id) {
-                    let (layout, now) = (&partition.env.layout, partition.now());
-                    let message = outbound::command(layout, id, D::trace(state), now, command);
-                    outline.commands.push((effect.participant, message));
-                }
-            }
-            EffectState::Retrying => {} // its own deadline sends it
-        }
-    }
-    outline
-}
-
-/// Sets up again what follows from one entity.
-pub(super) fn apply<D: Decider>(
-    partition: &Partition<D>,
-    number: u32,
-    outline: Outline,
-    commands: &mut Commands,
-) {
-    partition.env.metrics.phase_changed(None, outline.phase);
-    if let Some(slot) = partition.entities.borrow_mut().slot(number) {
-        slot.deadline = outline.deadline;
-    }
-    partition.set_deadline(Due::Entity(number), None, outline.deadline);
-    for (participant, effect) in outline.waiting {
-        partition.wait(participant, (number, effect));
-    }
-    partition.count_in_flight(outline.in_flight);
-    for (participant, command) in outline.commands {
-        commands[participant.index()].push(command);
-    }
-}
-
-/// Sets everything up again from the states that are in memory.
-pub(super) fn rearm<D: Decider>(partition: &Partition<D>, commands: &mut Commands) {
+/// Sets everything up again: from the states of those that are in memory, from the index for the others. The commands of those
+/// that are away go out again at their deadlines.
+pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
+    let (mut commands, mut waiting) = (Commands::default(), Vec::new());
     let known = partition.entities.borrow().known();
     for number in known {
         let mut entities = partition.entities.borrow_mut();
         let slot = entities.slot(number).expect("it was known just now");
-        let Some(entity) = slot.resting.as_deref() else { continue };
-        let outline = outline(partition, &slot.id, entity);
-        partition.in_memory(slot, number, outline.is_final);
+        let facts = match &mut slot.presence {
+            Presence::Here(here) => {
+                let Some(entity) = here.resting.as_deref().filter(|entity| !entity.suspect) else { continue };
+                let facts = Facts::of(entity);
+                add_commands(partition, &here.id, entity, &mut commands);
+                here.deadline = facts.deadline;
+                partition.in_memory(here, number, facts.is_final);
+                facts
+            }
+            Presence::Away | Presence::Coming(_) => match &slot.row {
+                Some(row) => Facts {
+                    phase: row.phase,
+                    deadline: row.deadline,
+                    is_final: row.is_closed,
+                    open: row.open.clone(),
+                },
+                None => continue,
+            },
+        };
         drop(entities);
-        apply(partition, number, outline, commands);
+        apply(partition, number, &facts, &mut waiting);
+    }
+    // Oldest first, as they stood in the lists; who has waited for as long, in the order in which they became known.
+    waiting.sort_by_key(|(since, number, _, _)| (*since, *number));
+    for (_, number, participant, count) in waiting {
+        for _ in 0..count {
+            partition.wait(participant, number);
+        }
+    }
+    commands
+}
+
+fn apply<D: Decider>(partition: &Partition<D>, number: u32, facts: &Facts, waiting: &mut Vec<Waiting>) {
+    let phase = D::phases().get(usize::from(facts.phase)).copied();
+    partition.env.metrics.phase_changed(None, phase);
+    partition.set_deadline(Due::Entity(number), None, facts.deadline);
+    let Some(open) = facts.open.as_deref() else { return };
+    partition.count_in_flight(open.in_flight.map(i64::from));
+    for participant in Participant::ALL {
+        let count = open.waiting[participant.index()];
+        if count > 0 {
+            waiting.push((open.since, number, participant, count));
+        }
+    }
+}
+
+fn add_commands<D: Decider>(
+    partition: &Partition<D>,
+    id: &EntityId,
+    entity: &Entity<D>,
+    commands: &mut Commands,
+) {
+    let state = &entity.state;
+    for effect in &D::effects(state) {
+        // One that is retried is sent by its own deadline.
+        if effect.state == EffectState::Sent
+            && let Some(command) = D::command(id, state, effect.id)
+        {
+            let (layout, now) = (&partition.env.layout, partition.now());
+            let message = outbound::command(layout, id, D::trace(state), now, command);
+            commands[effect.participant.index()].push(message);
+        }
     }
 }

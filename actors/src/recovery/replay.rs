@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use bus::layout::StreamId;
 use bus::ports::{OpenError, Position, Reader, Stored};
@@ -14,11 +15,12 @@ use crate::entity::command_path::fault_text;
 use crate::node::PartitionStatus;
 use crate::outbound::{self, Told};
 use crate::partition::keeping::Covered;
-use crate::partition::{Halt, JournalEnd, OutputJob, Partition, ordered};
+use crate::partition::loading::bring_back;
+use crate::partition::{Halt, JournalEnd, OutputJob, Partition, Presence, ordered};
 use crate::record::{DeadLetter, Decided, Entry, Record, RecordHash, ReplayDecided, ReplayEntry, decode};
 
 /// How many records are asked for at once.
-const RECORDS_AT_ONCE: usize = 256;
+const RECORDS_AT_ONCE: usize = 64;
 
 /// The link that the next record must continue.
 #[derive(Debug, Default)]
@@ -40,9 +42,35 @@ struct Absorbed<'a, E> {
     events: &'a [E],
 }
 
+/// A record, whole if its outputs may have to be made again.
+enum Read<E> {
+    Whole(Record<Entry<E>>),
+    Lean(Record<ReplayEntry<E>>),
+}
+
+impl<E> Read<E> {
+    /// Who decided or was set aside, and at which version.
+    fn named(&self) -> Vec<(&EntityId, u64)> {
+        let mut named = Vec::new();
+        match self {
+            Self::Whole(record) => named.extend(record.entries.iter().filter_map(|entry| match entry {
+                Entry::Decision(decided) => Some((&decided.entity, decided.version)),
+                Entry::Quarantined(quarantined) => Some((&quarantined.entity, u64::MAX)),
+                _ => None,
+            })),
+            Self::Lean(record) => named.extend(record.entries.iter().filter_map(|entry| match entry {
+                ReplayEntry::Decision(decided) => Some((&decided.entity, decided.version)),
+                ReplayEntry::Quarantined(quarantined) => Some((&quarantined.entity, u64::MAX)),
+                _ => None,
+            })),
+        }
+        named
+    }
+}
+
 /// Replays up to and including `end`; gives the outputs that may not be out yet, in order.
 pub(super) async fn replay<D: Decider>(
-    partition: &Partition<D>,
+    partition: &Rc<Partition<D>>,
     end: &JournalEnd,
     covered: Covered,
 ) -> Result<Vec<OutputJob>, Halt> {
@@ -66,25 +94,50 @@ pub(super) async fn replay<D: Decider>(
             }
         };
         attempt = 0;
+        let mut read = Vec::with_capacity(records.len());
         for stored in records {
             let damaged =
                 |text: String| Halt::Broken(format!("{stream}: record {}: {text}", stored.sequence));
-            let told = if stored.sequence > outputs_through {
-                let record = linked::<Entry<D::Event>>(&mut chain, &stored).map_err(damaged)?;
-                let job = replay_whole(partition, stored.sequence, record).map_err(damaged)?;
-                Some(job)
+            let record = if stored.sequence > outputs_through {
+                Read::Whole(linked::<Entry<D::Event>>(&mut chain, &stored).map_err(damaged)?)
             } else {
-                let record = linked::<ReplayEntry<D::Event>>(&mut chain, &stored).map_err(damaged)?;
-                replay_lean(partition, stored.sequence, record).map_err(damaged)?;
-                None
+                Read::Lean(linked::<ReplayEntry<D::Event>>(&mut chain, &stored).map_err(damaged)?)
             };
-            jobs.extend(told);
+            read.push((stored.sequence, record));
             if stored.sequence == end.sequence {
                 break;
             }
         }
+        bring_in(partition, &read).await?;
+        for (sequence, record) in read {
+            let damaged = |text: String| Halt::Broken(format!("{stream}: record {sequence}: {text}"));
+            match record {
+                Read::Whole(record) => {
+                    jobs.push(replay_whole(partition, sequence, record).map_err(damaged)?);
+                }
+                Read::Lean(record) => replay_lean(partition, sequence, record).map_err(damaged)?,
+            }
+        }
     }
     Ok(jobs)
+}
+
+/// Brings everybody into memory whom the records change and whose snapshot does not have it yet.
+async fn bring_in<D: Decider>(
+    partition: &Rc<Partition<D>>,
+    records: &[(u64, Read<D::Event>)],
+) -> Result<(), Halt> {
+    let mut wanted = Vec::new();
+    for (entity, version) in records.iter().flat_map(|(_, record)| record.named()) {
+        let mut entities = partition.entities.borrow_mut();
+        let Some(number) = entities.number(entity) else { continue };
+        let Some(slot) = entities.slot(number) else { continue };
+        if matches!(slot.presence, Presence::Away) && version > slot.saved_version() {
+            slot.presence = Presence::Coming(Box::default());
+            wanted.push(number);
+        }
+    }
+    bring_back(partition, wanted).await
 }
 
 async fn open<D: Decider>(
@@ -193,7 +246,7 @@ fn tell<D: Decider>(
 ) {
     let mut entities = partition.entities.borrow_mut();
     let Some(number) = entities.number(absorbed.entity) else { return };
-    let Some(entity) = entities.slot(number).and_then(|slot| slot.resting.as_deref()) else { return };
+    let Some(entity) = entities.slot(number).and_then(|slot| slot.resting()) else { return };
     let this = Told {
         entity: absorbed.entity,
         version: absorbed.version,
@@ -216,17 +269,20 @@ fn absorb<D: Decider>(
     let mut entities = partition.entities.borrow_mut();
     let number = entities.number_or_new(absorbed.entity);
     let slot = entities.slot(number).expect("the entity was made known just now");
-    let known = slot.saved.map_or(0, |saved| saved.version);
-    if absorbed.version <= known {
+    if absorbed.version <= slot.saved_version() {
         return if published.is_none() {
             Ok(()) // the snapshot has it
         } else {
             Err(format!("the snapshot of {} is ahead of what is out", absorbed.entity))
         };
     }
-    let Some(entity) = slot.resting.as_deref_mut() else {
+    let Some(here) = slot.here() else {
         return Err(format!("{} is not in memory for replay", absorbed.entity));
     };
+    if *here.id != *absorbed.entity {
+        return Err(format!("{} and {} cannot be told apart", absorbed.entity, here.id));
+    }
+    let entity = here.resting.as_deref_mut().expect("nothing is live during replay");
     let (version, event) = (entity.version + 1, entity.event_sequence + 1);
     if (absorbed.version, absorbed.first_sequence) != (version, event) {
         return Err(format!(
@@ -251,8 +307,8 @@ fn absorb<D: Decider>(
     if let Some(seen) = absorbed.seen {
         entity.seen.remember(seen);
     }
-    slot.version = version;
-    partition.is_unsaved(slot, number, absorbed.sequence);
+    here.version = version;
+    partition.is_unsaved(here, number, absorbed.sequence);
     partition.time_passed(absorbed.now);
     partition.env.metrics.replayed.add_one();
     Ok(())
@@ -276,9 +332,8 @@ pub(crate) fn evolve<D: Decider>(
 fn set_aside<D: Decider>(partition: &Partition<D>, entity: &EntityId, sequence: u64) {
     let mut entities = partition.entities.borrow_mut();
     let number = entities.number_or_new(entity);
-    let slot = entities.slot(number).expect("the entity was made known just now");
-    slot.version = slot.version.max(1); // an entity that was set aside is not forgotten
-    // An entity that is not here was not named by any record, which this one does.
-    slot.resting.as_deref_mut().expect("nothing is live during replay").quarantined = true;
-    partition.is_unsaved(slot, number, sequence);
+    let here = entities.here(number).expect("everybody whom a record names was brought in");
+    here.version = here.version.max(1); // an entity that was set aside is not forgotten
+    here.resting.as_deref_mut().expect("nothing is live during replay").quarantined = true;
+    partition.is_unsaved(here, number, sequence);
 }

@@ -1,26 +1,23 @@
-//! From the snapshots back to the entities, as far as they can be believed; the journal has the last word.
-
-use std::collections::HashSet;
+//! From the marker and the index of the snapshots to the entities that they know, as far as these can be believed; the journal
+//! has the last word.
 
 use bus::layout::StreamId;
 use bus::marked::{Marked, store_marked};
-use bus::ports::{OpenError, Position, Reader, Stored, Unavailable};
+use bus::ports::{OpenError, Position, Unavailable};
 use domain::decider::Decider;
-use domain::ids::EntityId;
 use serde::de::IgnoredAny;
-use sha2::{Digest, Sha256};
 
 use super::fence::last_marker;
-use super::rearm::{Commands, Outline, apply, outline};
-use crate::entity::Entity;
 use crate::node::PartitionStatus;
+use crate::partition::batch::index_subject;
 use crate::partition::checkpoint::{marker_message, next_marker};
-use crate::partition::keeping::{Census, Covered, Keeping};
-use crate::partition::{Entities, Halt, JournalEnd, Partition, Saved};
-use crate::record::{Record, ReplayEntry, Snapshot, SnapshotMarker, decode};
+use crate::partition::index::{Found, IndexState};
+use crate::partition::keeping::{Covered, Keeping};
+use crate::partition::{Entities, Halt, JournalEnd, Partition};
+use crate::record::{IndexName, IndexPage, Record, SnapshotMarker, decode};
 
-/// How many messages are asked for at once.
-const MESSAGES_AT_ONCE: usize = 1_000;
+/// How many pages of the index are asked for at once.
+const PAGES_AT_ONCE: usize = 64;
 
 /// Why the snapshots are not used.
 enum Trouble {
@@ -46,21 +43,17 @@ impl From<OpenError> for Trouble {
 
 /// Takes the snapshots over and makes their entities known; gives where replay begins. Without usable snapshots, and with a
 /// whole journal, that is the beginning.
-pub(super) async fn restore<D: Decider>(
-    partition: &Partition<D>,
-    end: &JournalEnd,
-    commands: &mut Commands,
-) -> Result<Covered, Halt> {
+pub(super) async fn restore<D: Decider>(partition: &Partition<D>, end: &JournalEnd) -> Result<Covered, Halt> {
     let env = &partition.env;
     for attempt in 0.. {
-        match from_snapshots(partition, end, commands).await {
+        match from_snapshots(partition, end).await {
             Ok(covered) => return Ok(covered),
             Err(Trouble::Halt(halt)) => return Err(halt),
             Err(Trouble::Useless(reason)) => match journal_is_whole(partition).await {
                 Ok(true) => {
                     tracing::info!(partition = partition.number, reason, "the journal alone is used");
-                    begin_anew(partition, end, commands);
-                    match depose(partition, Covered::default(), Census::default()).await {
+                    let name = begin_anew(partition);
+                    match depose(partition, Covered::default(), name).await {
                         Ok(()) => return Ok(Covered::default()),
                         Err(Trouble::Halt(halt)) => return Err(halt),
                         Err(Trouble::Later(reason) | Trouble::Useless(reason)) => {
@@ -83,14 +76,15 @@ pub(super) async fn restore<D: Decider>(
     unreachable!("the attempts are counted until one succeeds")
 }
 
-/// Snapshots of another generation than any before begin with the next marker.
-fn begin_anew<D: Decider>(partition: &Partition<D>, end: &JournalEnd, commands: &mut Commands) {
-    *commands = Commands::default();
-    let digest = Sha256::digest(&partition.env.config.instance);
-    let own: u32 = digest[..4].iter().fold(0, |number, byte| (number << 8) | u32::from(*byte));
+/// Nobody is known; the index that comes has a name that no earlier one has.
+fn begin_anew<D: Decider>(partition: &Partition<D>) -> IndexName {
+    let name = IndexName { token: partition.new_index_token(), pages: 0 };
     let mut keeping = partition.keeping.borrow_mut();
-    keeping.generation = format!("{}-{own:08x}", end.epoch);
-    (keeping.census, keeping.covered) = (Census::default(), Covered::default());
+    let (marker, epoch, number) = (keeping.marker, keeping.epoch, keeping.number);
+    *keeping = Keeping::behind(marker, epoch, number);
+    keeping.index = IndexState::new(name.clone(), 0, 0, None);
+    *partition.entities.borrow_mut() = Entities::new(partition.hash_key);
+    name
 }
 
 async fn journal_is_whole<D: Decider>(partition: &Partition<D>) -> Result<bool, Unavailable> {
@@ -101,11 +95,7 @@ async fn journal_is_whole<D: Decider>(partition: &Partition<D>) -> Result<bool, 
     Ok(record.is_some_and(|(record, _)| record.batch == 1))
 }
 
-async fn from_snapshots<D: Decider>(
-    partition: &Partition<D>,
-    end: &JournalEnd,
-    commands: &mut Commands,
-) -> Result<Covered, Trouble> {
+async fn from_snapshots<D: Decider>(partition: &Partition<D>, end: &JournalEnd) -> Result<Covered, Trouble> {
     let (env, number) = (&partition.env, partition.number);
     let found = last_marker(number, env).await?;
     let known = found.as_ref().map_or(0, |(_, sequence)| *sequence);
@@ -119,31 +109,23 @@ async fn from_snapshots<D: Decider>(
     };
     let marker = marker.map_err(Trouble::Useless)?;
     belongs(partition, end, &marker).map_err(Trouble::Useless)?;
+    let Some(name) = marker.index else {
+        return Err(Trouble::Useless("the snapshots are of a version without an index".to_owned()));
+    };
     let covered =
         Covered { sequence: marker.journal_sequence, batch: marker.journal_batch, hash: marker.journal_hash };
-    let census = Census { entities: marker.entities, digest: marker.digest };
-    {
-        let mut keeping = partition.keeping.borrow_mut();
-        keeping.generation.clone_from(&marker.generation);
-        (keeping.covered, keeping.census) = (covered, census);
-    }
-    depose(partition, covered, census).await?;
+    partition.keeping.borrow_mut().covered = covered;
+    depose(partition, covered, name.clone()).await?;
     continues(partition, covered).await?;
     partition.published.through.set(partition.published.through.get().max(marker.outputs_through));
     partition.time_passed(marker.last_time);
-    let touched =
-        if census.entities == 0 { HashSet::new() } else { touched(partition, covered, end).await? };
-    let read = read(partition, &marker.generation, &touched).await?;
-    if read.census != census {
-        return Err(Trouble::Useless(format!(
-            "{} of {} snapshots are there, or not those that the marker means",
-            read.census.entities, census.entities
-        )));
+    let found = read_index(partition, &name).await?;
+    let (entities, pages, index) = found.finish(name);
+    {
+        let mut keeping = partition.keeping.borrow_mut();
+        (keeping.pages, keeping.index) = (pages, index);
     }
-    *partition.entities.borrow_mut() = read.entities;
-    for (number, outline) in read.outlines {
-        apply(partition, number, outline, commands);
-    }
+    *partition.entities.borrow_mut() = entities;
     Ok(covered)
 }
 
@@ -166,9 +148,9 @@ fn belongs<D: Decider>(
 async fn depose<D: Decider>(
     partition: &Partition<D>,
     covered: Covered,
-    census: Census,
+    index: IndexName,
 ) -> Result<(), Trouble> {
-    let (marker, known) = next_marker(partition, covered, census);
+    let (marker, known) = next_marker(partition, covered, index);
     let stream = partition.env.layout.name(StreamId::Snapshots);
     let message = marker_message(partition, &marker);
     match store_marked(&*partition.env.bus, &stream, vec![message], known).await {
@@ -200,97 +182,33 @@ async fn continues<D: Decider>(partition: &Partition<D>, covered: Covered) -> Re
     }
 }
 
-/// Who is named by the records behind the snapshots: their states are needed for replay.
-async fn touched<D: Decider>(
-    partition: &Partition<D>,
-    covered: Covered,
-    end: &JournalEnd,
-) -> Result<HashSet<EntityId>, Trouble> {
+/// Reads the index page by page. It must have exactly the pages that the marker counts.
+async fn read_index<D: Decider>(partition: &Partition<D>, name: &IndexName) -> Result<Found<D>, Trouble> {
     let env = &partition.env;
-    let stream = env.layout.name(StreamId::Journal(partition.number));
-    let position = Position { sequence: covered.sequence, timestamp_ns: 0 };
-    let mut reader = match env.bus.open(&stream, None, position).await {
-        Err(error @ OpenError::Gap { .. }) => return Err(Trouble::Useless(error.to_string())),
-        opened => opened?,
-    };
-    let (mut touched, mut at) = (HashSet::new(), covered.sequence);
-    while at < end.sequence {
-        for stored in next(partition, &mut *reader).await? {
-            at = stored.sequence;
-            // What cannot be read is found out by replay, which says it better.
-            let Ok((record, _)) = decode::<Record<ReplayEntry<IgnoredAny>>>(&stored.body) else { continue };
-            for entry in record.entries {
-                match entry {
-                    ReplayEntry::Decision(decided) => drop(touched.insert(decided.entity)),
-                    ReplayEntry::Quarantined(quarantined) => drop(touched.insert(quarantined.entity)),
-                    _ => {}
-                }
+    let mut found = Found::new(Entities::new(partition.hash_key));
+    let stream = env.layout.name(StreamId::Snapshots);
+    let filter = env.layout.snapshot(partition.number, index_subject(&name.token));
+    // Nobody else writes any more, so the last one is the last.
+    let last = env.bus.last_on_subject(&stream, &filter).await?.map_or(0, |last| last.sequence);
+    let (mut pages, mut at) = (0, 0);
+    if last > 0 {
+        let mut reader = env.bus.open(&stream, Some(&filter), Position::default()).await?;
+        while at < last {
+            let messages = reader.next(PAGES_AT_ONCE, env.config.lane_patience()).await?;
+            if messages.is_empty() {
+                return Err(Trouble::Later("the broker gives no pages of the index".to_owned()));
+            }
+            for stored in messages {
+                at = stored.sequence;
+                pages += 1;
+                let (page, _) = decode::<IndexPage>(&stored.body)
+                    .map_err(|error| Trouble::Useless(format!("index page {at}: {error}")))?;
+                found.read(at, page).map_err(Trouble::Useless)?;
             }
         }
     }
-    Ok(touched)
-}
-
-async fn next<D: Decider>(partition: &Partition<D>, reader: &mut dyn Reader) -> Result<Vec<Stored>, Trouble> {
-    let messages = reader.next(MESSAGES_AT_ONCE, partition.env.config.lane_patience()).await?;
-    if messages.is_empty() {
-        return Err(Trouble::Later("the broker gives no messages".to_owned()));
+    if pages != name.pages {
+        return Err(Trouble::Useless(format!("{pages} of {} pages of the index are there", name.pages)));
     }
-    Ok(messages)
-}
-
-/// What the snapshots hold.
-struct Read<D: Decider> {
-    entities: Entities<D>,
-    outlines: Vec<(u32, Outline)>,
-    census: Census,
-}
-
-/// Reads all snapshots; only the entities that replay needs stay in memory.
-async fn read<D: Decider>(
-    partition: &Partition<D>,
-    generation: &str,
-    touched: &HashSet<EntityId>,
-) -> Result<Read<D>, Trouble> {
-    let env = &partition.env;
-    let mut read = Read { entities: Entities::default(), outlines: Vec::new(), census: Census::default() };
-    let stream = env.layout.name(StreamId::Snapshots);
-    let filter = env.layout.snapshot(partition.number, format!("{generation}.>"));
-    // Nobody else writes any more, so the last one is the last.
-    let Some(last) = env.bus.last_on_subject(&stream, &filter).await? else { return Ok(read) };
-    let mut reader = env.bus.open(&stream, Some(&filter), Position::default()).await?;
-    let mut at = 0;
-    while at < last.sequence {
-        for stored in next(partition, &mut *reader).await? {
-            at = stored.sequence;
-            let (snapshot, _) = decode::<Snapshot<D::State>>(&stored.body)
-                .map_err(|error| Trouble::Useless(format!("{}: {error}", stored.subject)))?;
-            take(partition, &mut read, stored.sequence, snapshot, touched);
-        }
-    }
-    Ok(read)
-}
-
-fn take<D: Decider>(
-    partition: &Partition<D>,
-    read: &mut Read<D>,
-    sequence: u64,
-    snapshot: Snapshot<D::State>,
-    touched: &HashSet<EntityId>,
-) {
-    let (id, version) = (snapshot.entity.clone(), snapshot.version);
-    read.census.count(None, partition.hash_key.mark(&id, version));
-    let (entity, trail) = Entity::<D>::from_snapshot(snapshot);
-    let number = read.entities.number_or_new(&id);
-    let slot = read.entities.slot(number).expect("the entity was made known just now");
-    slot.saved = Some(Saved { version, sequence });
-    // An entity that was set aside has a version, so that it is not forgotten.
-    slot.version = version.max(u64::from(entity.quarantined));
-    if touched.contains(&id) || slot.version != version {
-        slot.trail = trail;
-        slot.resting = Some(Box::new(entity));
-        return;
-    }
-    read.outlines.push((number, outline(partition, &id, &entity)));
-    slot.put_away();
+    Ok(found)
 }

@@ -1,8 +1,9 @@
 //! Persisted bytes: every record format that was ever written stays readable. New files are added, old ones never change.
 
 use actors::record::{
-    Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, Positions, Quarantined, Record, RecordHash,
-    RecordHead, ReplayEntry, Snapshot, SnapshotMarker, decode, encode, encode_entry, encode_snapshot,
+    Ahead, Cause, DeadLetter, Decided, Entry, Fence, HandedOn, IndexName, IndexPage, OpenCommands, Positions,
+    Quarantined, Record, RecordHash, RecordHead, ReplayEntry, Snapshot, SnapshotMarker, SnapshotPage, decode,
+    decode_item, encode, encode_entry, encode_item, encode_snapshot,
 };
 use bus::ports::Position;
 use domain::envelope::{Envelope, Headers, Plane};
@@ -153,7 +154,7 @@ fn marker() -> SnapshotMarker {
     SnapshotMarker {
         epoch: 3,
         number: 4,
-        generation: "2-00c0ffee".to_owned(),
+        index: Some(IndexName { token: "2-00c0ffee-7".to_owned(), pages: 3 }),
         partitions: 8,
         hash_key: [9; 16],
         journal_sequence: 40,
@@ -161,26 +162,70 @@ fn marker() -> SnapshotMarker {
         journal_hash: RecordHash([7; 16]),
         outputs_through: 42,
         last_time: Timestamp(1_795_766_400_123),
-        entities: 2,
-        digest: 0xfedc_ba98_7654_3210,
     }
 }
 
+fn page() -> SnapshotPage {
+    SnapshotPage {
+        written_at: Timestamp(1_795_766_400_321),
+        items: vec![encode_item(&snapshot()), encode_item(&snapshot())],
+    }
+}
+
+fn index() -> IndexPage {
+    IndexPage {
+        hashes: vec![0xfedc_ba98_7654_3210, 2],
+        versions: vec![7, 1],
+        pages: vec![2, 0],
+        are_distances: true,
+        items: vec![0, 1],
+        closed: vec![(1, Timestamp(1_795_766_400_000))],
+        deadlines: vec![(0, Timestamp(1_795_766_400_456))],
+        phase_names: vec!["open".to_owned(), "closed".to_owned()],
+        phases: vec![0, 1],
+        open: vec![(
+            0,
+            OpenCommands {
+                in_flight: [0, 1, 0, 0, 2],
+                waiting: [0, 0, 0, 0, 3],
+                since: Timestamp(1_795_766_400_007),
+            },
+        )],
+        forgotten: vec![9],
+    }
+}
+
+fn golden(name: &str, written: &[u8]) -> Vec<u8> {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, written).unwrap();
+    }
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    assert!(written == bytes, "a change of the bytes needs a new golden file");
+    bytes
+}
+
 #[test]
-fn snapshots_and_markers_are_read_and_written_as_the_golden_files_show() {
-    let golden = |name: &str, written: &[u8]| {
-        let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, written).unwrap();
-        }
-        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-    };
-    let written = encode_snapshot(&snapshot());
-    let bytes = golden("snapshot.v1.bin", &written);
-    assert_eq!(decode::<Snapshot<String>>(&bytes).unwrap().0, snapshot());
-    assert!(written == bytes, "a change of the bytes needs a new golden file");
-    let written = encode_snapshot(&marker());
-    let bytes = golden("marker.v1.bin", &written);
+fn snapshots_their_pages_index_and_markers_are_read_and_written_as_the_golden_files_show() {
+    let bytes = golden("snapshot_page.v1.bin", &encode_snapshot(&page()));
+    let read = decode::<SnapshotPage>(&bytes).unwrap().0;
+    assert_eq!(read, page());
+    assert_eq!(decode_item::<Snapshot<String>>(&read.items[1]).unwrap(), snapshot());
+    let bytes = golden("index_page.v1.bin", &encode_snapshot(&index()));
+    assert_eq!(decode::<IndexPage>(&bytes).unwrap().0, index());
+    let bytes = golden("marker.v2.bin", &encode_snapshot(&marker()));
     assert_eq!(decode::<SnapshotMarker>(&bytes).unwrap().0, marker());
-    assert!(written == bytes, "a change of the bytes needs a new golden file");
+}
+
+#[test]
+fn a_marker_without_an_index_is_read_so_that_the_journal_is_used_instead() {
+    let path = format!("{}/tests/golden/marker.v1.bin", env!("CARGO_MANIFEST_DIR"));
+    let (marker, _) = decode::<SnapshotMarker>(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!((marker.epoch, marker.journal_sequence, marker.index), (3, 40, None));
+}
+
+#[test]
+fn a_snapshot_that_stood_alone_is_still_read() {
+    let path = format!("{}/tests/golden/snapshot.v1.bin", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(decode::<Snapshot<String>>(&std::fs::read(&path).unwrap()).unwrap().0, snapshot());
 }

@@ -4,12 +4,14 @@
 mod tally;
 mod world;
 
+mod archive;
 mod commit;
 mod handing;
 mod journal_format;
 mod receipts;
 mod recovery;
 mod snapshots;
+mod snapshots_in_trouble;
 mod trouble;
 mod way_in;
 mod way_out;

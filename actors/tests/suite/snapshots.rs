@@ -3,28 +3,28 @@
 use std::sync::Arc;
 
 use actors::{Node, NodeConfig, NodeState, PartitionStatus, ReadError};
-use bus::faulty::{CrashAt, FaultPlan, FaultyBus, Step};
 use bus::layout::StreamId;
 use bus::ports::{Bus, Expect, Outgoing};
-use domain::envelope::{Headers, Plane};
-use serde_json::{Value, json};
+use domain::envelope::Headers;
+use serde_json::Value;
 
 use crate::tally::BREAKS_DECIDE;
-use crate::world::{World, id, identity, key_in, pass, run, until};
+use crate::world::{World, id, pass, run, until};
 
 /// Everything happens soon.
-fn hasty(world: &mut World) -> NodeConfig {
+pub(crate) fn hasty(world: &mut World) -> NodeConfig {
     NodeConfig {
         idle_after_ms: 300,
         checkpoint_age_ms: 500,
         snapshot_interval_ms: 50,
         snapshot_batch: 7,
+        snapshot_slack: 5,
         loads_at_once: 3,
         ..world.config()
     }
 }
 
-async fn hasty_node(world: &mut World) -> Node {
+pub(crate) async fn hasty_node(world: &mut World) -> Node {
     let config = hasty(world);
     let bus = Arc::clone(&world.bus);
     world.node_with(config, bus).await
@@ -73,7 +73,7 @@ async fn covered(world: &World) {
     assert!(!world.stream(StreamId::Snapshots).await.is_empty());
 }
 
-async fn empty_snapshots(world: &World) {
+pub(crate) async fn empty_snapshots(world: &World) {
     let stream = world.layout.name(StreamId::Snapshots);
     world.memory.purge_below(&stream, u64::MAX).await.unwrap();
     assert!(world.stream(StreamId::Snapshots).await.is_empty());
@@ -242,21 +242,17 @@ fn given_entities_that_are_away_when_all_snapshots_are_deleted_then_the_journal_
     });
 }
 
-/// Makes one snapshot of partition 0 unreadable; gives nothing if there is none.
-async fn spoil_one(world: &World) {
+/// Puts a stranger's message among the index pages of partition 0.
+async fn spoil_index(world: &World) {
+    let index = world.layout.snapshot(0, "index.");
     let snapshots = world.stream(StreamId::Snapshots).await;
-    let of_partition = world.layout.snapshot(0, "");
-    let one = snapshots
-        .iter()
-        .find(|stored| stored.subject.starts_with(&of_partition) && !stored.subject.ends_with("marker"))
-        .expect("there is a snapshot");
-    let stranger =
-        Outgoing { subject: one.subject.clone(), headers: Headers::new(), body: "no snapshot at all".into() };
+    let one = snapshots.iter().find(|stored| stored.subject.starts_with(&index)).expect("there is an index");
+    let stranger = Outgoing { subject: one.subject.clone(), headers: Headers::new(), body: "no page".into() };
     world.memory.store(stranger, Expect::Anything).await;
 }
 
 #[test]
-fn given_a_whole_journal_when_one_snapshot_is_not_what_it_was_then_no_answer_changes() {
+fn given_a_whole_journal_when_the_index_of_the_snapshots_is_not_what_it_was_then_no_answer_changes() {
     run(async {
         let mut world = World::new();
         let node = hasty_node(&mut world).await;
@@ -265,7 +261,7 @@ fn given_a_whole_journal_when_one_snapshot_is_not_what_it_was_then_no_answer_cha
         covered(&world).await;
         let before = views(&world, &node).await;
         node.drain().await;
-        spoil_one(&world).await;
+        spoil_index(&world).await;
         let node = hasty_node(&mut world).await;
         assert!(node.metrics().replayed.get() > 0, "partition 0 is replayed whole");
         assert_eq!(views(&world, &node).await, before);
@@ -274,6 +270,31 @@ fn given_a_whole_journal_when_one_snapshot_is_not_what_it_was_then_no_answer_cha
         let node = hasty_node(&mut world).await;
         assert_eq!(node.metrics().replayed.get(), 0, "what is left over does not count");
         assert_eq!(views(&world, &node).await, before);
+    });
+}
+
+#[test]
+fn given_a_whole_journal_when_pages_of_snapshots_are_deleted_then_their_entities_are_read_from_the_journal() {
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        covered(&world).await;
+        let before = views(&world, &node).await;
+        node.drain().await;
+        let (stream, open) = (world.layout.name(StreamId::Snapshots), world.layout.snapshot(0, "open"));
+        world.memory.purge_filtered(&stream, &open, u64::MAX).await.unwrap();
+        let node = hasty_node(&mut world).await;
+        assert_eq!(node.metrics().replayed.get(), 0, "the index is whole");
+        assert_eq!(views(&world, &node).await, before);
+        for key in &keys() {
+            world.add(key, 7, &format!("{key} second")).await;
+        }
+        for key in &keys() {
+            world.until_version(&node, key, 4).await;
+        }
+        assert_eq!(node.status().state, NodeState::Ready);
     });
 }
 
@@ -350,134 +371,4 @@ fn given_an_owner_that_was_deposed_when_it_writes_snapshots_then_none_of_them_is
         assert_eq!(third.metrics().replayed.get(), 0);
         assert_eq!(views(&world, &third).await, before);
     });
-}
-
-/// Adds to a few tallies now and then, so that they come and go; each amount is one of its own.
-async fn come_and_go(world: &World, round: i64) {
-    for n in 0..4 {
-        let key = key_in(n % 2, &format!("k{n}"));
-        if round == 0 {
-            let open = json!({"tally_id": key});
-            world.say(Plane::Intake, "tally.open", &key, open, &identity(&format!("o {key}"))).await;
-        }
-        world.add(&key, 1 << round, &format!("{key} {round}")).await;
-        world.posted(&key, u32::try_from(round).unwrap(), &format!("{key} p {round}")).await;
-    }
-    pass(350).await;
-}
-
-async fn is_right(world: &World, node: &Node, rounds: u32, what: &str) {
-    for n in 0..4 {
-        let key = key_in(n % 2, &format!("k{n}"));
-        let sum = format!(r#""sum":{}"#, (1 << rounds) - 1);
-        until(&format!("{what}: {key} has {sum}"), || async {
-            let view = node.read(&id(&key)).await.ok().flatten();
-            view.is_some_and(|view| view.json.contains(&format!("{sum},")))
-        })
-        .await;
-    }
-    pass(3_000).await;
-    let mut seen = std::collections::BTreeSet::new();
-    for (key, sequence, _) in world.events().await {
-        assert!(seen.insert((key, sequence)), "{what}: each event is once in the pages");
-    }
-    assert_eq!(seen.len(), 4 * (rounds as usize + 1), "{what}");
-}
-
-#[test]
-fn given_entities_that_come_and_go_when_the_node_dies_at_any_step_then_nothing_is_lost_and_nothing_is_twice()
-{
-    // invariant: applied-once
-    for step in Step::ALL.into_iter().chain(Step::SNAPSHOTS) {
-        for nth in [1, 2, 5, 9] {
-            run(async {
-                let mut world = World::new();
-                let config = hasty(&mut world);
-                let plan = FaultPlan::none(1).with_crash(CrashAt { step, nth });
-                let faulty = FaultyBus::new(Arc::clone(&world.bus), plan);
-                let dying = world.begin(config, Arc::new(faulty.clone()));
-                pass(100).await;
-                for round in 0..6 {
-                    come_and_go(&world, round).await;
-                }
-                let node = hasty_node(&mut world).await;
-                for round in 6..9 {
-                    come_and_go(&world, round).await;
-                }
-                is_right(&world, &node, 9, &format!("{step:?} {nth}")).await;
-                assert_eq!(node.status().state, NodeState::Ready, "{step:?} {nth}");
-                let written = matches!(step, Step::BeforeSnapshots | Step::AfterSnapshots);
-                assert!(faulty.is_crashed() || !written, "{step:?} {nth} was never reached");
-                drop(dying);
-            });
-        }
-    }
-}
-
-#[test]
-fn given_entities_that_come_and_go_when_the_broker_has_bad_days_and_nodes_die_then_all_comes_out_right() {
-    for seed in 1..=8_u64 {
-        run(async {
-            let mut world = World::new();
-            let mut round = 0;
-            for life in 0..4_u64 {
-                let config = hasty(&mut world);
-                let step = Step::SNAPSHOTS[usize::try_from((seed + life) % 3).unwrap()];
-                let nth = 2 + u32::try_from(life + seed % 4).unwrap();
-                let plan = FaultPlan::rough(seed * 10 + life).with_crash(CrashAt { step, nth });
-                let faulty = FaultyBus::new(Arc::clone(&world.bus), plan);
-                let _dying = world.begin(config, Arc::new(faulty.clone()));
-                for _ in 0..4 {
-                    come_and_go(&world, round).await;
-                    round += 1;
-                }
-                faulty.crash_now();
-                if seed % 3 == 0 && life == 2 {
-                    empty_snapshots(&world).await;
-                }
-            }
-            let node = hasty_node(&mut world).await;
-            is_right(&world, &node, u32::try_from(round).unwrap(), &format!("seed {seed}")).await;
-            assert_eq!(node.status().state, NodeState::Ready, "seed {seed}");
-        });
-    }
-}
-
-#[test]
-fn given_entities_that_never_rest_when_they_are_written_and_the_node_dies_then_every_decision_is_there() {
-    // invariant: snapshot-is-only-a-shortcut
-    for seed in 1..=12_u64 {
-        run(async {
-            let mut world = World::new();
-            let (keys, mut added, mut written) = ([key_in(0, "hot"), key_in(1, "hot")], 0, 0);
-            for life in 0..3_u64 {
-                let config =
-                    NodeConfig { checkpoint_age_ms: 40, snapshot_interval_ms: 10, ..hasty(&mut world) };
-                let faulty = FaultyBus::new(Arc::clone(&world.bus), FaultPlan::rough(seed * 10 + life));
-                let dying = world.node_with(config, Arc::new(faulty.clone())).await;
-                if life == 0 {
-                    for key in &keys {
-                        world.open(&dying, key).await;
-                    }
-                }
-                for _ in 0..150 {
-                    for key in &keys {
-                        world.add(key, 1, &format!("{key} {added}")).await;
-                    }
-                    added += 1;
-                    pass(4 + seed).await;
-                }
-                written += dying.metrics().snapshots.get();
-                faulty.crash_now();
-            }
-            assert!(written > 10, "seed {seed}: only {written} snapshots");
-            let node = hasty_node(&mut world).await;
-            for key in &keys {
-                until(&format!("seed {seed}: {key} has {added}"), || async {
-                    world.view(&node, key).await.unwrap()["sum"] == added
-                })
-                .await;
-            }
-        });
-    }
 }

@@ -271,6 +271,10 @@ impl Decider for Tally {
         if state.closed { "closed" } else { "open" }
     }
 
+    fn phases() -> &'static [&'static str] {
+        &["closed", "open"]
+    }
+
     fn view(entity: &EntityId, state: &State, version: u64) -> String {
         let open = state.effects.len();
         format!(r#"{{"tally_id":"{}","version":{version},"sum":{},"open":{open}}}"#, entity.key, state.sum)

@@ -60,6 +60,10 @@ impl Bus for Withholding {
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
         self.inner.purge_below(stream, sequence).await
     }
+
+    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
+        self.inner.purge_filtered(stream, filter, sequence).await
+    }
     async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable> {
         self.inner.subscribe(subject).await
     }

@@ -290,7 +290,10 @@ impl Bus for FaultyBus {
     async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, Unavailable> {
         self.state.alive().await;
         self.state.perhaps_fails("get")?;
-        self.inner.get(stream, sequence).await
+        let stored = self.inner.get(stream, sequence).await;
+        self.state.pass(Step::reading(stream));
+        self.state.alive().await;
+        stored
     }
 
     async fn last_on_subject(&self, stream: &str, subject: &str) -> Result<Option<Stored>, Unavailable> {
@@ -308,13 +311,23 @@ impl Bus for FaultyBus {
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
         self.state.alive().await;
         self.state.perhaps_fails("purge")?;
-        self.inner.purge_below(stream, sequence).await
+        self.state.pass(Some(Step::BeforePurge));
+        self.state.alive().await;
+        let purged = self.inner.purge_below(stream, sequence).await;
+        self.state.pass(Some(Step::AfterPurge));
+        self.state.alive().await;
+        purged
     }
 
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
         self.state.alive().await;
         self.state.perhaps_fails("purge")?;
-        self.inner.purge_filtered(stream, filter, sequence).await
+        self.state.pass(Some(Step::BeforePurge));
+        self.state.alive().await;
+        let purged = self.inner.purge_filtered(stream, filter, sequence).await;
+        self.state.pass(Some(Step::AfterPurge));
+        self.state.alive().await;
+        purged
     }
 
     async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable> {

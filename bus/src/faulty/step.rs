@@ -31,13 +31,23 @@ pub enum Step {
     BeforeSnapshots,
     /// Snapshots are stored; their owner never hears of it.
     AfterSnapshots,
-    /// Snapshots were read and reach nobody.
+    /// Snapshots, or pages of their index, were read and reach nobody.
     ReadSnapshots,
+    /// Something is about to be purged; it never is.
+    BeforePurge,
+    /// Something is purged; whoever asked for it never hears of it.
+    AfterPurge,
 }
 
 impl Step {
-    /// The steps of writing and reading snapshots, beside the commit path.
-    pub const SNAPSHOTS: [Self; 3] = [Self::BeforeSnapshots, Self::AfterSnapshots, Self::ReadSnapshots];
+    /// The steps of writing, reading and purging snapshots, beside the commit path.
+    pub const SNAPSHOTS: [Self; 5] = [
+        Self::BeforeSnapshots,
+        Self::AfterSnapshots,
+        Self::ReadSnapshots,
+        Self::BeforePurge,
+        Self::AfterPurge,
+    ];
 
     /// All steps of the commit path.
     pub const ALL: [Self; 12] = [

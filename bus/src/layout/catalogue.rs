@@ -149,11 +149,7 @@ impl Layout {
             StreamId::Dlq => spec.discard = Discard::Old,
             StreamId::Audit => (spec.deny_delete, spec.deny_purge) = (true, true),
             StreamId::Journal(_) => spec.deny_delete = true,
-            StreamId::Snapshots => {
-                spec.per_subject = Some(1);
-                spec.allow_atomic = true;
-                spec.allow_message_ttl = true;
-            }
+            StreamId::Snapshots => spec.allow_atomic = true,
             StreamId::Owners | StreamId::Reference => {
                 spec.per_subject = Some(1);
                 spec.deny_delete = true;

@@ -106,7 +106,7 @@ impl Layout {
         format!("{}.v1.j.{partition}", self.root)
     }
 
-    /// A snapshot, or a partition's marker: `retail.v1.snap.<partition>.<rest>`.
+    /// A page of snapshots or of their index, or a partition's marker: `retail.v1.snap.<partition>.<rest>`.
     pub fn snapshot(&self, partition: u16, rest: impl Display) -> String {
         format!("{}.v1.snap.{partition}.{rest}", self.root)
     }

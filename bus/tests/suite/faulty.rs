@@ -86,6 +86,7 @@ async fn one_of_each(bus: &dyn Bus) {
         let mut reader = bus.open(&layout.name(stream), None, Position::default()).await.unwrap();
         reader.next(1, Duration::from_secs(1)).await.unwrap();
     }
+    bus.purge_filtered(&layout.name(StreamId::Snapshots), &layout.snapshot(0, "marker"), 1).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

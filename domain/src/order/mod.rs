@@ -109,6 +109,18 @@ impl Decider for Order {
         state.phase.as_str()
     }
 
+    fn phases() -> &'static [&'static str] {
+        const PHASES: [&str; state::Phase::ALL.len()] = {
+            let (mut words, mut at) = ([""; state::Phase::ALL.len()], 0);
+            while at < words.len() {
+                words[at] = state::Phase::ALL[at].as_str();
+                at += 1;
+            }
+            words
+        };
+        &PHASES
+    }
+
     fn view(entity: &EntityId, state: &State, version: u64) -> String {
         view::view(entity, state, version)
     }

@@ -42,6 +42,19 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them, in the order of a life.
+    pub const ALL: [Self; 9] = [
+        Self::Unborn,
+        Self::Received,
+        Self::Reserving,
+        Self::Committed,
+        Self::Fulfilling,
+        Self::Completed,
+        Self::Cancelling,
+        Self::Cancelled,
+        Self::Rejected,
+    ];
+
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

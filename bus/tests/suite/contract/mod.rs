@@ -103,7 +103,7 @@ macro_rules! whole_contract {
             storing::of_many_with_the_same_expectation_one_is_stored,
             storing::what_no_stream_takes_is_refused,
             storing::headers_and_bytes_come_back_as_they_went,
-            storing::a_snapshot_replaces_the_one_before,
+            storing::an_entry_of_a_bucket_replaces_the_one_before,
             storing::a_batch_is_stored_whole_or_not_at_all,
             storing::a_batch_of_the_largest_size_is_taken_and_a_larger_one_is_not,
             storing::a_marked_batch_is_stored_or_deposed,

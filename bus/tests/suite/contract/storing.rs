@@ -132,9 +132,9 @@ pub(crate) async fn headers_and_bytes_come_back_as_they_went(bus: SharedBus) {
     assert_eq!(bus.get(&stream, sequence + 1).await.unwrap(), None);
 }
 
-pub(crate) async fn a_snapshot_replaces_the_one_before(bus: SharedBus) {
-    let (layout, stream) = (layout(), layout().name(StreamId::Snapshots));
-    let subject = |key: &str| layout.snapshot(1, format!("main.order.{key}"));
+pub(crate) async fn an_entry_of_a_bucket_replaces_the_one_before(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Reference));
+    let subject = |key: &str| format!("$KV.{}.{key}", layout.bucket(StreamId::Reference));
     for (key, body) in [("o-1", "a"), ("o-2", "b"), ("o-1", "c")] {
         stored(&*bus, message(subject(key), body)).await;
     }
@@ -159,7 +159,7 @@ pub(crate) async fn a_batch_is_stored_whole_or_not_at_all(bus: SharedBus) {
         bus.store_batch(snapshots(0..2, "c"), Expect::LastOnSubject(1)).await,
         StoreOutcome::Stored(4)
     );
-    assert_eq!(bodies(&all(&bus, &stream).await), ["a", "c", "c"]);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["a", "a", "a", "c", "c"]);
     assert_eq!(bus.store_batch(snapshots(5..6, "d"), Expect::Anything).await, StoreOutcome::Stored(6));
     let journal = vec![message(layout().journal(1), "x"), message(layout().journal(1), "y")];
     let refused = bus.store_batch(journal, Expect::Anything).await;
@@ -191,7 +191,7 @@ pub(crate) async fn a_marked_batch_is_stored_or_deposed(bus: SharedBus) {
     // The same batch again, as after a lost answer, and that of somebody who was deposed.
     assert_eq!(marked("two", 1).await, Marked::Stored(4));
     assert_eq!(marked("zwei", 1).await, Marked::Deposed);
-    assert_eq!(bodies(&all(&bus, &stream).await), ["two", "two", "two"]);
+    assert_eq!(bodies(&all(&bus, &stream).await), ["one", "one", "one", "two", "two", "two"]);
 }
 
 pub(crate) async fn a_purge_by_filter_takes_only_what_fits_and_stands_before(bus: SharedBus) {
