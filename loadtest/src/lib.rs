@@ -1,7 +1,7 @@
 //! The load-test harness: simulated participants, a seeded workload, and an auditor that sees only messages.
 //!
 //! It speaks the public contract over a bus and knows nothing of how orders are processed, so it judges any server that
-//! keeps the contract. Reading order: [`contract`], [`workload`], [`ledger`], [`simulators`], [`auditor`], [`demo`].
+//! keeps the contract. Reading order: [`contract`], [`workload`], [`ledger`], [`simulators`], [`auditor`], [`demo`], [`standing`].
 
 pub mod auditor;
 pub mod chance;
@@ -9,4 +9,5 @@ pub mod contract;
 pub mod demo;
 pub mod ledger;
 pub mod simulators;
+pub mod standing;
 pub mod workload;

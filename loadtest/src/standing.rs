@@ -1,0 +1,205 @@
+//! Orders that stand still: brought to where they wait for somebody, by participants that remember nothing. For measuring
+//! what a waiting order costs, without counting what a simulator or an auditor keeps of it.
+
+use std::time::Duration;
+
+use bus::packing::{Packable, pack};
+use bus::ports::{Expect, OpenError, Outgoing, Reader, SharedBus, StoreOutcome};
+use domain::decider::Participant;
+use domain::ids::Key;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::contract::{Command, Naming, Sender};
+use crate::simulators::{end_of, open};
+use crate::workload::{Mix, Plan};
+
+/// How many orders may be on their way at once.
+const UNDER_WAY: u64 = 4_000;
+/// How many messages are read or submitted at once.
+const AT_ONCE: usize = 512;
+/// How long to wait when there is nothing to answer.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Where orders are left standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Committed: allocation and ERP are silent.
+    Committed,
+    /// Allocated, booked, and accepted by its node: it waits for its departure.
+    Released,
+}
+
+impl Until {
+    /// Who answers.
+    fn answering(self) -> &'static [Participant] {
+        match self {
+            Self::Committed => &[Participant::Loyalty, Participant::Payment],
+            Self::Released => &Participant::ALL,
+        }
+    }
+
+    /// How many inputs a standard order has had by then: the submit and one answer to each command.
+    pub fn inputs(self) -> u64 {
+        1 + self.answers()
+    }
+
+    fn answers(self) -> u64 {
+        u64::try_from(self.answering().len()).expect("there are five participants")
+    }
+}
+
+/// Brings standard orders to where they stand.
+pub struct Crowd {
+    bus: SharedBus,
+    naming: Naming,
+    partitions: u16,
+    until: Until,
+    plan: Plan,
+    shop: Sender,
+    participants: Sender,
+    commands: Vec<Box<dyn Reader>>,
+    submitted: u64,
+    answered: u64,
+}
+
+impl std::fmt::Debug for Crowd {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Crowd").field("until", &self.until).field("submitted", &self.submitted).finish()
+    }
+}
+
+impl Crowd {
+    /// A crowd whose order ids begin with `run`. Commands that were sent before are not answered.
+    ///
+    /// # Errors
+    /// A command stream is missing.
+    pub async fn new(
+        bus: SharedBus,
+        naming: Naming,
+        partitions: u16,
+        until: Until,
+        run: &str,
+    ) -> Result<Self, OpenError> {
+        let mut commands = Vec::new();
+        for participant in until.answering() {
+            let stream = naming.commands(*participant);
+            commands.push(open(&bus, &stream, end_of(&bus, &stream).await?).await?);
+        }
+        Ok(Self {
+            bus,
+            naming,
+            partitions,
+            until,
+            plan: Plan { seed: 1, run: run.to_owned(), mix: Mix::Standard },
+            shop: Sender::new("/standing/shop", format!("{run}-s")),
+            participants: Sender::new("/standing/participants", format!("{run}-p")),
+            commands,
+            submitted: 0,
+            answered: 0,
+        })
+    }
+
+    /// So many orders more; comes back when the last answer is stored. Each command must be sent once only: the caller sees to
+    /// it that nothing is sent again meanwhile.
+    ///
+    /// # Errors
+    /// The broker has lost commands that were not yet read.
+    pub async fn bring(&mut self, orders: u64) -> Result<(), OpenError> {
+        let wanted = self.submitted + orders;
+        while self.submitted < wanted || self.answered < wanted * self.until.answers() {
+            let mut messages = self.answers().await?;
+            let standing = self.answered / self.until.answers();
+            while self.submitted < wanted && self.submitted - standing < UNDER_WAY && messages.len() < AT_ONCE
+            {
+                messages.push(self.submit());
+            }
+            if messages.is_empty() {
+                sleep(PAUSE).await;
+            }
+            for (message, _) in pack(messages) {
+                self.store(message).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) -> Packable {
+        let order = self.plan.order(self.submitted);
+        self.submitted += 1;
+        let subject = self.naming.subject("intake", "order", "submit", order.order_id());
+        let body = serde_json::to_vec(&order.submit).expect("an order is plain data");
+        let message = self.shop.message(subject, body.into());
+        self.packable(order.order_id(), message)
+    }
+
+    async fn answers(&mut self) -> Result<Vec<Packable>, OpenError> {
+        let mut commands = Vec::new();
+        for reader in &mut self.commands {
+            commands.extend(reader.next(AT_ONCE, Duration::ZERO).await?);
+        }
+        let mut answers = Vec::new();
+        for stored in &commands {
+            for command in Command::read_all(stored).expect("the server keeps to the contract") {
+                let Some((domain, name, body)) = answer(&command) else { continue };
+                let subject = self.naming.subject("reply", domain, name, command.key);
+                let mut message = self.participants.message(subject, body.to_string().into());
+                message.headers.push("Effect-Id", command.effect_id.to_owned());
+                message.headers.push("Effect-Epoch", command.epoch.to_owned());
+                answers.push(self.packable(command.key, message));
+                self.answered += 1;
+            }
+        }
+        Ok(answers)
+    }
+
+    fn packable(&self, key: &str, message: Outgoing) -> Packable {
+        let partition = Key::new(key).expect("an order id is a key").partition(self.partitions);
+        Packable { message, key: key.to_owned(), partition }
+    }
+
+    async fn store(&self, message: Outgoing) {
+        loop {
+            match self.bus.store(message.clone(), Expect::Anything).await {
+                StoreOutcome::Stored(_) => return,
+                StoreOutcome::Refused(cause) => panic!("the broker refused {}: {cause}", message.subject),
+                StoreOutcome::Full | StoreOutcome::Unknown(_) | StoreOutcome::Conflict => sleep(PAUSE).await,
+            }
+        }
+    }
+}
+
+/// The good answer to a command of the first half of an order's life: domain, name, body.
+fn answer(command: &Command<'_>) -> Option<(&'static str, &'static str, Value)> {
+    let (order_id, body) = (command.key, &command.body);
+    Some(match (command.domain, command.name) {
+        ("loyalty", "reserve") => {
+            let answer = json!({"order_id": order_id, "points": body.points,
+                "reservation_ref": format!("res-{order_id}")});
+            ("loyalty", "reserved", answer)
+        }
+        ("payment", "authorize") => {
+            let answer = json!({"order_id": order_id, "tender": body.tender, "amount_minor": body.amount_minor,
+                "currency": body.currency, "authorization_ref": format!("auth-{order_id}-{}", body.tender)});
+            ("payment", "authorized", answer)
+        }
+        ("allocation", "allocate") => {
+            let rows = body.lines.iter().map(|row| {
+                json!({"allocation_ref": format!("al-{order_id}-{}", row.line.unwrap_or(0)), "line": row.line,
+                    "sku": row.sku, "quantity": row.quantity, "node": "n-1"})
+            });
+            let rows: Vec<Value> = rows.collect();
+            ("allocation", "allocated", json!({"order_id": order_id, "allocations": rows}))
+        }
+        ("fulfillment", "release") => {
+            let answer = json!({"order_id": order_id, "shipment_id": body.shipment_id, "node": body.node});
+            ("shipment", "accepted", answer)
+        }
+        ("erp", "post") => {
+            let answer = json!({"order_id": order_id, "document_key": body.document_key,
+                "document_no": "4500017"});
+            ("erp", "posted", answer)
+        }
+        _ => return None,
+    })
+}
