@@ -43,6 +43,7 @@ async fn measure(until: Until, orders: u64) {
     let config = NodeConfig {
         instance: "bench".to_owned(),
         idle_after_ms: FOR_EVER_MS,
+        pack_after_ms: PACK_AFTER_MS,
         checkpoint_age_ms: FOR_EVER_MS,
         command_batches: actors::config::Batches::ALL,
         in_flight_commands: unlimited(),
@@ -80,8 +81,9 @@ async fn measure(until: Until, orders: u64) {
     }
 }
 
+const PACK_AFTER_MS: u64 = 500;
 /// Longer than entities wait before they pack their state.
-const SETTLING: Duration = Duration::from_secs(3);
+const SETTLING: Duration = Duration::from_millis(3 * PACK_AFTER_MS);
 
 /// Small bounds, so that what the bus keeps is soon as large as it will ever be.
 fn layout() -> Layout {

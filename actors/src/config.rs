@@ -66,6 +66,9 @@ pub struct NodeConfig {
     pub send_queue: usize,
     /// Commands a second that recovery sends again to one participant.
     pub resend_per_second: u32,
+    /// When an entity without inputs is packed in memory: then it takes a fraction of the room, and its next input some more
+    /// microseconds.
+    pub pack_after_ms: u64,
     /// When an entity without inputs leaves memory.
     pub idle_after_ms: i64,
     /// How old the oldest journal record may get that no snapshot covers: the bound on what a recovery replays.
@@ -186,6 +189,7 @@ impl Default for NodeConfig {
             command_batches: Batches::default(),
             send_queue: 4_096,
             resend_per_second: 5_000,
+            pack_after_ms: 2_000,
             idle_after_ms: 60_000,
             checkpoint_age_ms: 60_000,
             snapshot_interval_ms: 1_000,

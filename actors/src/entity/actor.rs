@@ -2,14 +2,16 @@
 //! message in `command_path`.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
 use domain::decider::{Decider, Participant};
 use domain::ids::EntityId;
 use tokio::sync::oneshot;
 
 use super::command_path;
 use super::memory::Entity;
+use super::packing::Kept;
 use crate::inbound::Arrival;
 use crate::node::{EntityView, ReadError};
 use crate::partition::{Captured, Consumed, Partition};
@@ -49,24 +51,61 @@ pub(crate) struct Capture(pub(crate) oneshot::Sender<Option<Captured>>);
 /// One live entity.
 #[derive(Debug)]
 pub(crate) struct EntityActor<D: Decider> {
-    pub(super) id: EntityId,
+    pub(super) id: Rc<EntityId>,
     pub(super) number: u32,
-    pub(super) entity: Entity<D>,
+    pub(super) entity: Kept<D>,
     pub(super) partition: Rc<Partition<D>>,
+    rest: Rest,
+}
+
+/// When the entity is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// Nobody asks: it is packed, or new.
+    Unasked,
+    /// At the next look, if no message comes before.
+    Due,
+    /// A message came, so not at the next look.
+    Later,
 }
 
 impl<D: Decider> EntityActor<D> {
-    pub(crate) fn new(id: EntityId, number: u32, entity: Entity<D>, partition: Rc<Partition<D>>) -> Self {
-        Self { id, number, entity, partition }
+    pub(crate) fn new(
+        id: Rc<EntityId>,
+        number: u32,
+        entity: Box<Entity<D>>,
+        partition: Rc<Partition<D>>,
+    ) -> Self {
+        Self { id, number, entity: Kept::Open(entity), partition, rest: Rest::Unasked }
     }
 
-    fn take(&mut self, handle: impl FnOnce(&mut Self)) {
+    fn take(&mut self, context: &mut Context<Self>, handle: impl FnOnce(&mut Self)) {
         if self.partition.is_halted() {
             return;
         }
         self.partition.arrived(self.number);
+        self.entity.open();
         handle(self);
         self.partition.done(self.number);
+        if self.rest == Rest::Unasked {
+            self.look_later(context);
+        } else {
+            self.rest = Rest::Later;
+        }
+    }
+
+    /// One timer for a burst of messages, however many they are.
+    fn look_later(&mut self, context: &mut Context<Self>) {
+        self.rest = Rest::Due;
+        let pause = Duration::from_millis(self.partition.env.config.pack_after_ms);
+        context.run_later(pause, |actor, context| {
+            if actor.rest == Rest::Later {
+                actor.look_later(context);
+                return;
+            }
+            actor.rest = Rest::Unasked;
+            actor.entity.rest(&actor.partition.packer);
+        });
     }
 }
 
@@ -80,24 +119,24 @@ impl<D: Decider> Actor for EntityActor<D> {
 impl<D: Decider> Handler<Deliver<D::Message>> for EntityActor<D> {
     type Result = ();
 
-    fn handle(&mut self, deliver: Deliver<D::Message>, _: &mut Context<Self>) {
-        self.take(|actor| command_path::deliver(actor, *deliver.arrival, deliver.consumed));
+    fn handle(&mut self, deliver: Deliver<D::Message>, context: &mut Context<Self>) {
+        self.take(context, |actor| command_path::deliver(actor, *deliver.arrival, deliver.consumed));
     }
 }
 
 impl<D: Decider> Handler<Wake> for EntityActor<D> {
     type Result = ();
 
-    fn handle(&mut self, _: Wake, _: &mut Context<Self>) {
-        self.take(command_path::wake);
+    fn handle(&mut self, _: Wake, context: &mut Context<Self>) {
+        self.take(context, command_path::wake);
     }
 }
 
 impl<D: Decider> Handler<Release> for EntityActor<D> {
     type Result = ();
 
-    fn handle(&mut self, release: Release, _: &mut Context<Self>) {
-        self.take(|actor| command_path::release(actor, release.participant));
+    fn handle(&mut self, release: Release, context: &mut Context<Self>) {
+        self.take(context, |actor| command_path::release(actor, release.participant));
     }
 }
 
@@ -106,7 +145,7 @@ impl<D: Decider> Handler<Peek> for EntityActor<D> {
 
     fn handle(&mut self, peek: Peek, _: &mut Context<Self>) {
         self.partition.arrived(self.number);
-        let view = command_path::view(&self.id, &self.entity);
+        let view = self.entity.look(|entity| command_path::view(&self.id, entity));
         self.partition.answer_after_ack(move || {
             let _gone = peek.answer.send(view); // the reader did not wait
         });
@@ -120,7 +159,7 @@ impl<D: Decider> Handler<Capture> for EntityActor<D> {
     fn handle(&mut self, Capture(captured): Capture, _: &mut Context<Self>) {
         self.partition.arrived(self.number);
         let (partition, number) = (Rc::clone(&self.partition), self.number);
-        let (id, entity, changes) = (self.id.clone(), self.entity.clone(), partition.changes(number));
+        let (id, entity, changes) = (EntityId::clone(&self.id), self.entity.copy(), partition.changes(number));
         // Behind everything that is decided: once this comes, all of the state is recorded.
         self.partition.once_recorded(move || {
             let _gone = captured.send(partition.captured(number, &id, &entity, changes)); // the partition drains

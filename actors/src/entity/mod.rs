@@ -5,11 +5,13 @@ pub(crate) mod command_path;
 mod facts;
 mod memory;
 pub(crate) mod outgoing;
+mod packing;
 mod seen;
 mod trail;
 
 pub(crate) use actor::{Capture, Deliver, EntityActor, Peek, Release, Wake};
 pub(crate) use facts::{Facts, NO_PHASE};
 pub(crate) use memory::Entity;
+pub(crate) use packing::Packer;
 pub(crate) use seen::HashKey;
 pub(crate) use trail::Trail;

@@ -26,7 +26,7 @@ use super::tracker::Tracker;
 use super::wait_lists::WaitLists;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
-use crate::entity::HashKey;
+use crate::entity::{HashKey, Packer};
 use crate::metrics::Metrics;
 use crate::node::Board;
 use crate::participant::{Gates, Senders};
@@ -89,6 +89,7 @@ pub(crate) struct Partition<D: Decider> {
     pub(crate) recorded: Cell<u64>,
     pub(crate) keeping: RefCell<Keeping>,
     pub(crate) loads: Loads,
+    pub(crate) packer: Packer,
     /// Wakes the pump: something was read, or credits came back.
     pub(crate) work_ready: Notify,
     /// The latest time that any decision was given; never goes back.
@@ -128,6 +129,7 @@ impl<D: Decider> Partition<D> {
             recorded: Cell::new(0),
             keeping: RefCell::default(),
             loads,
+            packer: Packer::default(),
             work_ready: Notify::new(),
             last_time: Cell::default(),
             credits: Cell::new(credits),

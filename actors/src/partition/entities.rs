@@ -83,13 +83,13 @@ impl<D: Decider> Partition<D> {
             address
         } else {
             let entity = here.resting.take().expect("an entity rests while it has no actor");
-            let (id, partition) = (EntityId::clone(&here.id), Rc::clone(self));
+            let (id, partition) = (Rc::clone(&here.id), Rc::clone(self));
             // No more messages can be under way than there are credits; guests, readers and one who writes it down stand
             // beside that.
             let capacity = self.env.config.in_flight_inputs + MOST_GUESTS + MOST_READERS + 1;
             here.address.insert(EntityActor::create(move |context| {
                 context.set_mailbox_capacity(capacity);
-                EntityActor::new(id, number, *entity, partition)
+                EntityActor::new(id, number, entity, partition)
             }))
         };
         here.pending += 1;
