@@ -159,7 +159,8 @@ impl<D: Decider> Handler<Capture> for EntityActor<D> {
     fn handle(&mut self, Capture(captured): Capture, _: &mut Context<Self>) {
         self.partition.arrived(self.number);
         let (partition, number) = (Rc::clone(&self.partition), self.number);
-        let (id, entity, changes) = (EntityId::clone(&self.id), self.entity.copy(), partition.changes(number));
+        let (id, entity, changes) =
+            (EntityId::clone(&self.id), self.entity.copy(), partition.changes(number));
         // Behind everything that is decided: once this comes, all of the state is recorded.
         self.partition.once_recorded(move || {
             let _gone = captured.send(partition.captured(number, &id, &entity, changes)); // the partition drains

@@ -329,7 +329,8 @@ fn quarantine<D: Decider>(
     actor.entity.quarantined = true;
     let cause: String = fault.chars().take(1_000).collect();
     let mut queued = Queued { consumed, credits: 1, decisions: 0, ..Queued::default() };
-    let entry = Quarantined { entity: EntityId::clone(&actor.id), cause: cause.clone(), envelope: envelope.clone() };
+    let entry =
+        Quarantined { entity: EntityId::clone(&actor.id), cause: cause.clone(), envelope: envelope.clone() };
     encode_entry(&mut queued.entries, &Entry::<()>::Quarantined(entry));
     queued.entry_count = 1;
     queued.decider = Some(actor.number);

@@ -1,15 +1,19 @@
-//! What one live order costs in memory, with its actor, while it waits: `cargo bench --bench live_orders -- released 1000000`.
+//! What one live order costs in memory, with its actor, while it waits: `cargo bench --bench live_orders -- released 1000000` (or
+//! `committed`); with `state`, of its state alone.
 //!
 //! A node on the memory bus takes standard orders (a member, 3 lines, points redeemed, one card, one parcel) and leaves them
 //! standing. The streams of the bus are emptied after every round, so what grows is what the node keeps. The first round is
 //! not counted: buffers and threads take their room once.
+
+mod state;
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{NodeConfig, NodeState, Placement, SystemClock, start};
+use actors::config::{Batches, InFlight};
+use actors::{Node, NodeConfig, NodeState, Placement, SystemClock, start};
 use bus::layout::{Bounds, Layout, StreamId};
 use bus::memory::MemoryBus;
 use bus::ports::{Bus, SharedBus};
@@ -25,7 +29,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PARTITIONS: u16 = 8;
 const THREADS: usize = 2;
 /// Orders between two looks at the memory.
-const ROUND: u64 = 20_000;
+const ROUND: u64 = 50_000;
+/// Orders whose state is measured alone.
+const STATES: u64 = 500;
 /// Nothing that these orders wait for comes before this time.
 const FOR_EVER_MS: i64 = 24 * 3_600_000;
 
@@ -33,34 +39,29 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let until = if words.iter().any(|word| word == "committed") { Until::Committed } else { Until::Released };
     let orders = words.iter().find_map(|word| word.parse().ok()).unwrap_or(2 * ROUND);
-    actix::System::new().block_on(measure(until, orders));
+    let parts = words.iter().any(|word| word == "state");
+    actix::System::new().block_on(async {
+        if parts {
+            measure_state(until).await;
+        } else {
+            measure(until, orders).await;
+        }
+    });
+}
+
+/// One order's state alone, from the snapshots of orders that have left memory.
+async fn measure_state(until: Until) {
+    let config = NodeConfig { idle_after_ms: 100, ..config() };
+    let (memory, layout, node) = begin(config).await;
+    let mut crowd = crowd(&memory, until).await;
+    crowd.bring(STATES).await.expect("nothing is purged before it is read");
+    wait_for(|| node.metrics().passivated.get() >= STATES).await;
+    state::measure(&memory, &layout).await;
 }
 
 async fn measure(until: Until, orders: u64) {
-    let layout = layout();
-    let memory = MemoryBus::real_time(&layout);
-    let bus: SharedBus = Arc::new(memory.clone());
-    let config = NodeConfig {
-        instance: "bench".to_owned(),
-        idle_after_ms: FOR_EVER_MS,
-        pack_after_ms: PACK_AFTER_MS,
-        checkpoint_age_ms: FOR_EVER_MS,
-        command_batches: actors::config::Batches::ALL,
-        in_flight_commands: unlimited(),
-        ..NodeConfig::default()
-    };
-    let node = start::<Order>(
-        config,
-        policies(),
-        Arc::clone(&bus),
-        layout.clone(),
-        Arc::new(SystemClock),
-        Placement::Arbiters(THREADS),
-    );
-    wait_for(|| node.status().state == NodeState::Ready).await;
-    let mut crowd = Crowd::new(Arc::clone(&bus), Naming::default(), PARTITIONS, until, "o")
-        .await
-        .expect("the streams are there");
+    let (memory, layout, node) = begin(config()).await;
+    let mut crowd = crowd(&memory, until).await;
     let (mut standing, mut first) = (0, None);
     while standing < orders {
         let round = ROUND.min(orders - standing);
@@ -81,6 +82,33 @@ async fn measure(until: Until, orders: u64) {
     }
 }
 
+async fn begin(config: NodeConfig) -> (MemoryBus, Layout, Node) {
+    let layout = layout();
+    let memory = MemoryBus::real_time(&layout);
+    let bus: SharedBus = Arc::new(memory.clone());
+    let placement = Placement::Arbiters(THREADS);
+    let node = start::<Order>(config, policies(), bus, layout.clone(), Arc::new(SystemClock), placement);
+    wait_for(|| node.status().state == NodeState::Ready).await;
+    (memory, layout, node)
+}
+
+async fn crowd(memory: &MemoryBus, until: Until) -> Crowd {
+    let bus: SharedBus = Arc::new(memory.clone());
+    Crowd::new(bus, Naming::default(), PARTITIONS, until, "o").await.expect("the streams are there")
+}
+
+fn config() -> NodeConfig {
+    NodeConfig {
+        instance: "bench".to_owned(),
+        idle_after_ms: FOR_EVER_MS,
+        pack_after_ms: PACK_AFTER_MS,
+        checkpoint_age_ms: FOR_EVER_MS,
+        command_batches: Batches::ALL,
+        in_flight_commands: unlimited(),
+        ..NodeConfig::default()
+    }
+}
+
 const PACK_AFTER_MS: u64 = 500;
 /// Longer than entities wait before they pack their state.
 const SETTLING: Duration = Duration::from_millis(3 * PACK_AFTER_MS);
@@ -88,7 +116,9 @@ const SETTLING: Duration = Duration::from_millis(3 * PACK_AFTER_MS);
 /// Small bounds, so that what the bus keeps is soon as large as it will ever be.
 fn layout() -> Layout {
     let mut layout = Layout::new("retail", PARTITIONS, 1).in_memory();
-    for id in [StreamId::Events, StreamId::Notices].into_iter().chain(Participant::ALL.map(StreamId::Commands)) {
+    for id in
+        [StreamId::Events, StreamId::Notices].into_iter().chain(Participant::ALL.map(StreamId::Commands))
+    {
         layout = layout.with_bounds(id, Bounds::bytes(8 << 20));
     }
     layout
@@ -109,9 +139,9 @@ fn policies() -> Policies {
     }
 }
 
-fn unlimited() -> actors::config::InFlight {
+fn unlimited() -> InFlight {
     let most = u32::MAX / 2;
-    actors::config::InFlight { loyalty: most, payment: most, allocation: most, fulfillment: most, erp: most }
+    InFlight { loyalty: most, payment: most, allocation: most, fulfillment: most, erp: most }
 }
 
 /// Empties the streams, but for the ends that the node compares with.

@@ -1,0 +1,62 @@
+//! The state of one order apart from everything around it: how many bytes it has, and what a copy of it costs.
+
+use std::hint::black_box;
+
+use actors::record::{Snapshot, decode};
+use bus::layout::{Layout, StreamId};
+use bus::memory::MemoryBus;
+use bus::ports::{Bus, Position};
+use domain::order::State;
+
+use super::{resident, say};
+
+/// So many copies stand in memory at once, so that pages do not blur the picture.
+const COPIES: usize = 100_000;
+/// So many copies are made for the time of one.
+const TIMED: usize = 400_000;
+
+/// Measures the states that the snapshots of `bus` hold.
+pub(super) async fn measure(bus: &MemoryBus, layout: &Layout) {
+    let mut reader = bus
+        .open(&layout.name(StreamId::Snapshots), None, Position::default())
+        .await
+        .expect("the stream is there");
+    let stored = reader.next(2_000, std::time::Duration::ZERO).await.expect("nothing is purged");
+    let states: Vec<State> = stored
+        .iter()
+        .filter_map(|message| decode::<Snapshot<State>>(&message.body).ok())
+        .map(|(snapshot, _)| snapshot.state)
+        .collect();
+    let bodies: Vec<&[u8]> = stored
+        .iter()
+        .filter(|message| decode::<Snapshot<State>>(&message.body).is_ok())
+        .map(|message| &*message.body)
+        .collect();
+    assert!(!states.is_empty(), "no order has left memory");
+    let before = resident();
+    let read: Vec<State> = (0..COPIES)
+        .map(|copy| {
+            decode::<Snapshot<State>>(bodies[copy % bodies.len()]).expect("it was read before").0.state
+        })
+        .collect();
+    let bytes = (resident() - before) / COPIES as u64;
+    black_box(&read);
+    drop(read);
+    let began = processor_us();
+    for copy in 0..TIMED {
+        black_box(states[copy % states.len()].clone());
+    }
+    let nanoseconds = (processor_us() - began) * 1_000 / TIMED as u64;
+    say(&format!(
+        "State: {bytes} B, {} of them inline; written {} B; a copy takes {nanoseconds} ns",
+        size_of::<State>(),
+        bodies.iter().map(|body| body.len()).sum::<usize>() / bodies.len(),
+    ));
+}
+
+/// Microseconds of processor time that this process has used.
+fn processor_us() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").expect("there is /proc");
+    let nanoseconds = stat.split_whitespace().next().and_then(|number| number.parse::<u64>().ok());
+    nanoseconds.expect("a number of nanoseconds") / 1_000
+}
