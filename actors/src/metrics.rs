@@ -133,6 +133,10 @@ pub struct Metrics {
     pub snapshots: Counter,
     /// Entities that left memory, their snapshots being stored.
     pub passivated: Counter,
+    /// Entities that were packed in memory.
+    pub packed: Counter,
+    /// Entities that were opened again for a message.
+    pub unpacked: Counter,
     /// Entities read back from their snapshots.
     pub loaded: Counter,
     /// Snapshots written again so that their old page could go.

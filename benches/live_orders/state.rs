@@ -47,11 +47,35 @@ pub(super) async fn measure(bus: &MemoryBus, layout: &Layout) {
         black_box(states[copy % states.len()].clone());
     }
     let nanoseconds = (processor_us() - began) * 1_000 / TIMED as u64;
+    packing(&states);
     say(&format!(
         "State: {bytes} B, {} of them inline; written {} B; a copy takes {nanoseconds} ns",
         size_of::<State>(),
         bodies.iter().map(|body| body.len()).sum::<usize>() / bodies.len(),
     ));
+}
+
+/// What it takes to put a state into few bytes and to take it out again, as an actor at rest does.
+fn packing(states: &[State]) {
+    let write = |state: &State| rmp_serde::to_vec_named(state).expect("a state is plain data");
+    let sample = write(&states[0]);
+    let pack = |state: &State| lz4_flex::block::compress_prepend_size_with_dict(&write(state), &sample);
+    let packed: Vec<Vec<u8>> = states.iter().map(pack).collect();
+    let timed = |what: &dyn Fn(usize)| {
+        let began = processor_us();
+        (0..TIMED / 10).for_each(|turn| what(turn % states.len()));
+        (processor_us() - began) * 10_000 / TIMED as u64
+    };
+    let packing = timed(&|at| {
+        black_box(pack(&states[at]));
+    });
+    let opening = timed(&|at| {
+        let written = lz4_flex::block::decompress_size_prepended_with_dict(&packed[at], &sample);
+        let written = written.expect("it was packed here");
+        black_box(rmp_serde::from_slice::<State>(&written).expect("it was written here"));
+    });
+    let bytes = packed.iter().map(Vec::len).sum::<usize>() / packed.len();
+    say(&format!("packed {bytes} B; packing takes {packing} ns, opening {opening} ns"));
 }
 
 /// Microseconds of processor time that this process has used.

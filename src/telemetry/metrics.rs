@@ -111,6 +111,8 @@ impl NodeCollector {
             "Entities that left memory, their snapshots being stored",
             &metrics.passivated,
         )?;
+        sheet.counter("packed", "Entities packed in memory, because they rest", &metrics.packed)?;
+        sheet.counter("unpacked", "Entities opened again for a message", &metrics.unpacked)?;
         sheet.counter("loaded", "Entities read back from their snapshots", &metrics.loaded)?;
         sheet.counter(
             "rewritten",

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use domain::decider::{Decider, Participant};
 use domain::ids::EntityId;
 use tokio::sync::oneshot;
@@ -64,9 +64,9 @@ enum Rest {
     /// Nobody asks: it is packed, or new.
     Unasked,
     /// At the next look, if no message comes before.
-    Due,
+    Due(SpawnHandle),
     /// A message came, so not at the next look.
-    Later,
+    Later(SpawnHandle),
 }
 
 impl<D: Decider> EntityActor<D> {
@@ -84,28 +84,38 @@ impl<D: Decider> EntityActor<D> {
             return;
         }
         self.partition.arrived(self.number);
-        self.entity.open();
+        if self.entity.open() {
+            self.partition.env.metrics.unpacked.add_one();
+        }
         handle(self);
         self.partition.done(self.number);
-        if self.rest == Rest::Unasked {
-            self.look_later(context);
-        } else {
-            self.rest = Rest::Later;
+        let is_final = D::is_final(&self.entity.state);
+        match self.rest {
+            // It leaves memory soon, and a timer would hold it there.
+            Rest::Due(look) | Rest::Later(look) if is_final => {
+                context.cancel_future(look);
+                self.rest = Rest::Unasked;
+            }
+            Rest::Unasked if is_final => {}
+            Rest::Unasked => self.look_later(context),
+            Rest::Due(look) | Rest::Later(look) => self.rest = Rest::Later(look),
         }
     }
 
     /// One timer for a burst of messages, however many they are.
     fn look_later(&mut self, context: &mut Context<Self>) {
-        self.rest = Rest::Due;
         let pause = Duration::from_millis(self.partition.env.config.pack_after_ms);
-        context.run_later(pause, |actor, context| {
-            if actor.rest == Rest::Later {
+        let look = context.run_later(pause, |actor, context| {
+            if matches!(actor.rest, Rest::Later(_)) {
                 actor.look_later(context);
                 return;
             }
             actor.rest = Rest::Unasked;
-            actor.entity.rest(&actor.partition.packer);
+            if !actor.partition.is_halted() && actor.entity.rest(&actor.partition.packer) {
+                actor.partition.env.metrics.packed.add_one();
+            }
         });
+        self.rest = Rest::Due(look);
     }
 }
 

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
+use bytes::Bytes;
 use domain::decider::Decider;
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +45,10 @@ pub(super) enum Kept<D: Decider> {
 
 /// An entity as it is packed; by name inside the state, because fields of it may be left out.
 #[derive(Serialize, Deserialize)]
-struct Written<S, I> {
+struct Written<S> {
     version: u64,
     event_sequence: u64,
-    seen: I,
+    seen: Bytes,
     state: S,
 }
 
@@ -58,8 +59,8 @@ impl Packer {
             return None;
         }
         let Entity { state, version, event_sequence, seen, .. } = entity;
-        let written =
-            Written { version: *version, event_sequence: *event_sequence, seen: seen.in_order(), state };
+        let (version, event_sequence) = (*version, *event_sequence);
+        let written = Written { version, event_sequence, seen: seen.to_bytes().into(), state };
         let written = rmp_serde::to_vec_named(&written).ok()?;
         let sample = Rc::clone(&self.sample.borrow());
         let bytes = lz4_flex::block::compress_prepend_size_with_dict(&written, &sample).into_boxed_slice();
@@ -85,9 +86,8 @@ impl Packed {
         let written = lz4_flex::block::decompress_size_prepended_with_dict(&self.bytes, &self.sample)
             .map_err(|error| error.to_string())?;
         let Written { version, event_sequence, seen, state } =
-            rmp_serde::from_slice::<Written<D::State, Vec<(u64, u32)>>>(&written)
-                .map_err(|error| error.to_string())?;
-        let seen = SeenInputs::from_order(&seen);
+            rmp_serde::from_slice::<Written<D::State>>(&written).map_err(|error| error.to_string())?;
+        let seen = SeenInputs::from_bytes(&seen);
         Ok(Entity { state, version, event_sequence, seen, ..Entity::default() })
     }
 
@@ -101,19 +101,19 @@ impl Packed {
 }
 
 impl<D: Decider> Kept<D> {
-    /// Opens it for a message.
-    pub(super) fn open(&mut self) {
-        if let Self::Packed(packed) = self {
-            *self = Self::Open(Box::new(packed.entity()));
-        }
+    /// Opens it for a message; true if it was packed.
+    pub(super) fn open(&mut self) -> bool {
+        let Self::Packed(packed) = self else { return false };
+        *self = Self::Open(Box::new(packed.entity()));
+        true
     }
 
-    /// Packs it until the next message.
-    pub(super) fn rest(&mut self, packer: &Packer) {
-        let Self::Open(entity) = self else { return };
-        if let Some(packed) = packer.pack(entity) {
-            *self = Self::Packed(packed);
-        }
+    /// Packs it until the next message; true if that was possible.
+    pub(super) fn rest(&mut self, packer: &Packer) -> bool {
+        let Self::Open(entity) = self else { return false };
+        let Some(packed) = packer.pack(entity) else { return false };
+        *self = Self::Packed(packed);
+        true
     }
 
     /// Looks at it, and leaves it as it is.
@@ -160,5 +160,73 @@ impl<D: Decider> std::fmt::Debug for Kept<D> {
             Self::Open(entity) => entity.state.fmt(out),
             Self::Packed(packed) => write!(out, "Packed({} bytes)", packed.bytes.len()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::order::Order;
+
+    use super::{Entity, JUDGED_AFTER, Kept, Packed, Packer};
+
+    /// An entity with a text that its neighbours share.
+    fn entity(number: u64, text: &str) -> Entity<Order> {
+        let mut entity = Entity::<Order> { version: number, event_sequence: 3 * number, ..Entity::default() };
+        entity.seen.remember((number, 1));
+        entity.state.cancel_reason = Some(text.into());
+        entity
+    }
+
+    fn packed(packer: &Packer, entity: &Entity<Order>) -> Packed {
+        packer.pack(entity).expect("it can be written")
+    }
+
+    #[test]
+    fn what_is_packed_opens_as_it_was() {
+        let packer = Packer::default();
+        for number in 0..3 * u64::from(JUDGED_AFTER) {
+            let text = format!(
+                "{} {number}",
+                ["alike, whatever comes", "quite another text"][usize::from(number > 300)]
+            );
+            let before = entity(number, &text);
+            let mut kept = Kept::Open(Box::new(before.clone()));
+            kept.rest(&packer);
+            assert!(matches!(kept, Kept::Packed(_)));
+            assert_eq!(kept.look(|entity| entity.version), number, "a look leaves it packed");
+            assert!(matches!(kept, Kept::Packed(_)));
+            kept.open();
+            assert_eq!(format!("{:?}", *kept), format!("{before:?}"));
+        }
+    }
+
+    #[test]
+    fn a_sample_that_does_not_fit_is_replaced() {
+        let packer = Packer::default();
+        let texts = ["abcdefghijklmnopqrstuvwxyz", "0123456789-0-9876543210-x!"].map(|text| text.repeat(40));
+        packed(&packer, &entity(1, &texts[0]));
+        let alike = packed(&packer, &entity(2, &texts[0])).bytes.len();
+        let first = packed(&packer, &entity(3, "other")).sample;
+        // Nothing repeats inside it, so that only the sample can help.
+        let hash = |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+        let text: String = (0..200).map(|at| hash(at).to_string()).collect();
+        for number in 0..4 * u64::from(JUDGED_AFTER) {
+            packed(&packer, &entity(number, &text));
+        }
+        assert!(alike < 200, "{alike} bytes");
+        let last = packed(&packer, &entity(4, "other")).sample;
+        assert_ne!(first, last);
+    }
+
+    #[test]
+    fn what_is_set_aside_stays_open_and_what_is_damaged_is_set_aside() {
+        let packer = Packer::default();
+        let mut kept = Kept::Open(Box::new(Entity::<Order> { quarantined: true, ..entity(1, "x") }));
+        kept.rest(&packer);
+        assert!(matches!(kept, Kept::Open(_)));
+        let damaged = Packed { bytes: vec![9, 0, 0, 0, 0xf0].into(), ..packed(&packer, &entity(2, "x")) };
+        let mut kept = Kept::<Order>::Packed(damaged);
+        kept.open();
+        assert!(kept.quarantined && kept.suspect);
     }
 }

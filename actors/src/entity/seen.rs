@@ -60,26 +60,41 @@ pub(crate) enum Recognised {
     Contradicted,
 }
 
+/// Bytes of an input: its identity and its content, both little endian.
+const INPUT_BYTES: usize = 12;
+
 /// The last inputs that led to a decision, newest overwriting oldest.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct SeenInputs {
-    ring: Vec<(u64, u32)>,
+    ring: Vec<[u8; INPUT_BYTES]>,
     next: usize,
+}
+
+fn packed((identity, content): (u64, u32)) -> [u8; INPUT_BYTES] {
+    let mut bytes = [0; INPUT_BYTES];
+    bytes[..8].copy_from_slice(&identity.to_le_bytes());
+    bytes[8..].copy_from_slice(&content.to_le_bytes());
+    bytes
+}
+
+fn unpacked(bytes: &[u8; INPUT_BYTES]) -> (u64, u32) {
+    let [a, b, c, d, e, f, g, h, content @ ..] = *bytes;
+    (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u32::from_le_bytes(content))
 }
 
 impl SeenInputs {
     /// Was there an input with this identity?
     pub(crate) fn recognise(&self, (identity, content): (u64, u32)) -> Recognised {
-        match self.ring.iter().find(|(known, _)| *known == identity) {
+        match self.ring.iter().map(unpacked).find(|(known, _)| *known == identity) {
             None => Recognised::New,
-            Some((_, known)) if *known == content => Recognised::Repeated,
+            Some((_, known)) if known == content => Recognised::Repeated,
             Some(_) => Recognised::Contradicted,
         }
     }
 
     /// All that are remembered, oldest first.
     pub(crate) fn in_order(&self) -> Vec<(u64, u32)> {
-        self.ring[self.next..].iter().chain(&self.ring[..self.next]).copied().collect()
+        self.ring[self.next..].iter().chain(&self.ring[..self.next]).map(unpacked).collect()
     }
 
     /// Those that [`Self::in_order`] gave.
@@ -91,13 +106,24 @@ impl SeenInputs {
         seen
     }
 
+    /// All that are remembered, oldest first, in as few bytes as they have.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        [&self.ring[self.next..], &self.ring[..self.next]].concat().into_flattened()
+    }
+
+    /// Those that [`Self::to_bytes`] gave.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let (ring, _) = bytes.as_chunks::<INPUT_BYTES>();
+        Self { ring: ring.to_vec(), next: 0 }
+    }
+
     /// Remembers an input; the oldest goes if there are too many.
     pub(crate) fn remember(&mut self, input: (u64, u32)) {
         if self.ring.len() < MOST_SEEN {
-            self.ring.push(input);
+            self.ring.push(packed(input));
             return;
         }
-        self.ring[self.next] = input;
+        self.ring[self.next] = packed(input);
         self.next = (self.next + 1) % MOST_SEEN;
     }
 }
@@ -120,5 +146,8 @@ mod tests {
         again.remember((1_000, 1));
         assert_eq!(again.recognise((1, 1)), Recognised::New, "the oldest goes first, as before");
         assert_eq!(again.recognise((2, 1)), Recognised::Repeated);
+        let mut packed = SeenInputs::from_bytes(&seen.to_bytes());
+        packed.remember((1_000, 1));
+        assert_eq!(packed.in_order(), again.in_order());
     }
 }

@@ -14,6 +14,7 @@ use crate::world::{World, id, pass, run, until};
 /// Everything happens soon.
 pub(crate) fn hasty(world: &mut World) -> NodeConfig {
     NodeConfig {
+        pack_after_ms: 100,
         idle_after_ms: 300,
         checkpoint_age_ms: 500,
         snapshot_interval_ms: 50,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::content::Content;
 use super::effect::{Effect, Kind, Units, effect_id};
 use super::event::{
@@ -12,6 +14,7 @@ use super::state::{
     State, TenderLedger,
 };
 use crate::decider::EffectState;
+use crate::envelope::Envelope;
 use crate::money::Minor;
 use crate::reason::Reason;
 use crate::time::Timestamp;
@@ -20,7 +23,10 @@ use crate::time::Timestamp;
 pub(super) fn evolve(state: &mut State, event: &Event) {
     match event {
         Event::Parked { envelope, until } => {
-            state.parked.push(Parked { envelope: (**envelope).clone(), until: *until });
+            // Its body may be a slice of a whole batch, which must not stay in memory for one item.
+            let body = Bytes::copy_from_slice(&envelope.body);
+            let envelope = Envelope { body, ..Envelope::clone(envelope) };
+            state.parked.push(Parked { envelope, until: *until });
         }
         Event::ParkedExpired { messages } => {
             state.parked.drain(..usize::from(*messages).min(state.parked.len()));

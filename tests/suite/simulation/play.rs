@@ -101,6 +101,7 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
         // Orders leave memory and come back all the time, so that every crash finds some on their way.
         let config = NodeConfig {
             instance: format!("life-{number}"),
+            pack_after_ms: 20,
             idle_after_ms: 50,
             snapshot_interval_ms: 20,
             checkpoint_age_ms: 500,
