@@ -8,6 +8,7 @@ mod archive;
 mod commit;
 mod handing;
 mod journal_format;
+mod packing;
 mod receipts;
 mod recovery;
 mod snapshots;

@@ -31,14 +31,14 @@ pub(crate) async fn hasty_node(world: &mut World) -> Node {
     world.node_with(config, bus).await
 }
 
-const COUNT: usize = 20;
+pub(crate) const COUNT: usize = 20;
 
-fn keys() -> Vec<String> {
+pub(crate) fn keys() -> Vec<String> {
     (0..COUNT).map(|n| format!("t-{n}")).collect()
 }
 
 /// Opens tallies and adds to each of them, answered at once, so that they are left in peace.
-async fn busy(world: &World, node: &Node) {
+pub(crate) async fn busy(world: &World, node: &Node) {
     for key in &keys() {
         world.open(node, key).await;
         world.add(key, 5, &format!("{key} first")).await;
@@ -52,7 +52,7 @@ async fn busy(world: &World, node: &Node) {
     }
 }
 
-async fn views(world: &World, node: &Node) -> Vec<(Value, String)> {
+pub(crate) async fn views(world: &World, node: &Node) -> Vec<(Value, String)> {
     let mut views = Vec::new();
     for key in &keys() {
         let timeline = node.timeline(&id(key)).await.unwrap().expect("it was made");

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::ledgers::is_default;
 use crate::decider::{EffectState, Participant};
 use crate::money::{Minor, Points};
 use crate::time::Timestamp;
@@ -187,10 +188,13 @@ pub struct Effect {
     /// How often it was sent.
     pub attempts: u32,
     /// Sent again while an earlier send was unanswered: one "not applied" does not speak for all sends.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub in_doubt: bool,
     /// Since when the participant may remember the key; none while it waits.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub sent_at: Option<Timestamp>,
     /// When it is sent again; none while it waits, or once re-sending has stopped.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub deadline: Option<Timestamp>,
 }
 

@@ -20,6 +20,7 @@ pub mod status;
 mod command;
 mod decide;
 mod evolve;
+mod goods;
 mod ledgers;
 mod published;
 mod sense;

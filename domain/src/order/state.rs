@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
-use super::effect::{Effect, KINDS, Kind, Units};
-use super::event::{
-    DOCUMENT_KINDS, DeliveredParcel, Departure, DocumentDue, DocumentKind, Exception, HoldType,
-};
+use super::effect::{Effect, KINDS, Kind};
+use super::event::{DOCUMENT_KINDS, DocumentDue, DocumentKind, Exception, HoldType};
+pub use super::goods::{EarlyDelivery, Parcel, Shipment, ShipmentRow};
+use super::ledgers::is_default;
 pub use super::ledgers::{AccrualLedger, LineUnits, RedemptionLedger, TenderLedger};
 use super::status::Status;
 use crate::envelope::Envelope;
@@ -84,100 +84,6 @@ impl Phase {
     }
 }
 
-/// Units of one allocation in a shipment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShipmentRow {
-    /// The reference that the allocation gave.
-    pub allocation_ref: Box<str>,
-    /// Index of the line.
-    pub line: u16,
-    /// Released to the node.
-    pub quantity: u32,
-    /// Left.
-    pub departed: u32,
-    /// Given back by the node.
-    pub cancelled: u32,
-}
-
-impl ShipmentRow {
-    /// Still with the node.
-    pub const fn open(&self) -> u32 {
-        self.quantity - self.departed - self.cancelled
-    }
-}
-
-/// What was released to one node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shipment {
-    /// Which node.
-    pub node: Box<str>,
-    /// Which units.
-    pub rows: Vec<ShipmentRow>,
-    /// The node said yes, or a departure implied it.
-    pub accepted: bool,
-}
-
-impl Shipment {
-    /// Units of a line still with the node.
-    pub fn open(&self, line: u16) -> u32 {
-        self.rows.iter().filter(|row| row.line == line).map(ShipmentRow::open).sum()
-    }
-}
-
-/// What left together, and how much of it was delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parcel {
-    /// As it was told.
-    pub departure: Arc<Departure>,
-    /// Delivered units, by their place in the departure.
-    pub delivered: Vec<u32>,
-}
-
-impl Parcel {
-    /// Is it this shipment, and this parcel if one is named?
-    pub fn is_of(&self, shipment_id: &str, parcel_id: Option<&str>) -> bool {
-        *self.departure.shipment_id == *shipment_id
-            && parcel_id.is_none_or(|parcel| self.departure.parcel_id.as_deref() == Some(parcel))
-    }
-
-    /// Units that have left and were not delivered.
-    pub fn undelivered(&self) -> impl Iterator<Item = Units> + '_ {
-        self.departure.units.iter().zip(&self.delivered).map(|(units, delivered)| Units {
-            line: units.line,
-            quantity: units.released + units.pending - delivered,
-        })
-    }
-}
-
-/// A delivery that waits for its departure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EarlyDelivery {
-    /// The shipment.
-    pub shipment_id: Box<str>,
-    /// The parcel, if it was named.
-    pub parcel_id: Option<Box<str>>,
-    /// The units, if they were named.
-    pub lines: Vec<Units>,
-}
-
-impl EarlyDelivery {
-    /// Is it of this shipment and parcel?
-    pub fn is_of(&self, shipment_id: &str, parcel_id: Option<&str>) -> bool {
-        *self.shipment_id == *shipment_id && self.parcel_id.as_deref() == parcel_id
-    }
-
-    /// Takes off what was delivered now; is there anything left to wait for?
-    pub fn still_waits(&mut self, parcels: &[DeliveredParcel]) -> bool {
-        for delivered in parcels.iter().flat_map(|parcel| &parcel.units) {
-            if let Some(early) = self.lines.iter_mut().find(|early| early.line == delivered.line) {
-                early.quantity -= early.quantity.min(delivered.quantity);
-            }
-        }
-        self.lines.retain(|early| early.quantity > 0);
-        !self.lines.is_empty()
-    }
-}
-
 /// A message that came before its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parked {
@@ -220,46 +126,66 @@ pub struct State {
     /// Where it stands.
     pub phase: Phase,
     /// Messages that came before the submit, oldest first.
+    #[serde(skip_serializing_if = "is_default")]
     pub parked: Vec<Parked>,
     /// What was submitted; none while unborn.
     pub content: Option<Arc<Frozen>>,
     /// Units, by line.
+    #[serde(skip_serializing_if = "is_default")]
     pub lines: Vec<LineUnits>,
     /// Money, by tender.
+    #[serde(skip_serializing_if = "is_default")]
     pub tenders: Vec<TenderLedger>,
     /// Points that pay.
+    #[serde(skip_serializing_if = "is_default")]
     pub redemption: RedemptionLedger,
     /// Points that are earned.
+    #[serde(skip_serializing_if = "is_default")]
     pub accrual: AccrualLedger,
     /// What was released to nodes.
+    #[serde(skip_serializing_if = "is_default")]
     pub shipments: Vec<Shipment>,
     /// What left, in the order it was told.
+    #[serde(skip_serializing_if = "is_default")]
     pub departures: Vec<Parcel>,
     /// Deliveries that came before their departures.
+    #[serde(skip_serializing_if = "is_default")]
     pub early_deliveries: Vec<EarlyDelivery>,
     /// Documents, in the order they were due.
+    #[serde(skip_serializing_if = "is_default")]
     pub documents: Vec<Document>,
     /// Open commands, oldest first.
+    #[serde(skip_serializing_if = "is_default")]
     pub effects: Vec<Effect>,
     /// Prerequisites that were sent, told to be not applied, and no longer wanted. At most one for each tender and the points.
+    #[serde(skip_serializing_if = "is_default")]
     pub given_up: Vec<Effect>,
     /// The last ordinal of each kind of effect.
+    #[serde(skip_serializing_if = "is_default")]
     pub ordinals: [u32; KINDS],
     /// The last ordinal of each kind of document.
+    #[serde(skip_serializing_if = "is_default")]
     pub document_ordinals: [u32; DOCUMENT_KINDS],
     /// Why it stands still.
+    #[serde(skip_serializing_if = "is_default")]
     pub holds: Vec<HoldType>,
     /// What a person must look at.
+    #[serde(skip_serializing_if = "is_default")]
     pub exceptions: Vec<Exception>,
     /// The whole order shall not leave.
+    #[serde(skip_serializing_if = "is_default")]
     pub cancel_reason: Option<Box<str>>,
     /// How the submit was settled, and at which version.
+    #[serde(skip_serializing_if = "is_default")]
     pub outcome: Option<(u64, Option<Reason>)>,
     /// Units were cancelled because no node has them.
+    #[serde(skip_serializing_if = "is_default")]
     pub stock_refused: bool,
     /// Why it was cancelled.
+    #[serde(skip_serializing_if = "is_default")]
     pub cancelled_reason: Option<Reason>,
     /// The statuses as they were last told.
+    #[serde(skip_serializing_if = "is_default")]
     pub status: Status,
 }
 
