@@ -65,7 +65,10 @@ pub struct Crowd {
 
 impl std::fmt::Debug for Crowd {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Crowd").field("until", &self.until).field("submitted", &self.submitted).finish()
+        out.debug_struct("Crowd")
+            .field("until", &self.until)
+            .field("submitted", &self.submitted)
+            .finish_non_exhaustive()
     }
 }
 

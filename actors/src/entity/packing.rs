@@ -111,9 +111,8 @@ impl<D: Decider> Kept<D> {
     /// Packs it until the next message; true if that was possible.
     pub(super) fn rest(&mut self, packer: &Packer) -> bool {
         let Self::Open(entity) = self else { return false };
-        let Some(packed) = packer.pack(entity) else { return false };
-        *self = Self::Packed(packed);
-        true
+        let at_rest = packer.pack(entity).map(Self::Packed);
+        at_rest.map(|at_rest| *self = at_rest).is_some()
     }
 
     /// Looks at it, and leaves it as it is.

@@ -78,8 +78,10 @@ fn packed((identity, content): (u64, u32)) -> [u8; INPUT_BYTES] {
 }
 
 fn unpacked(bytes: &[u8; INPUT_BYTES]) -> (u64, u32) {
-    let [a, b, c, d, e, f, g, h, content @ ..] = *bytes;
-    (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u32::from_le_bytes(content))
+    let (mut identity, mut content) = ([0; 8], [0; 4]);
+    identity.copy_from_slice(&bytes[..8]);
+    content.copy_from_slice(&bytes[8..]);
+    (u64::from_le_bytes(identity), u32::from_le_bytes(content))
 }
 
 impl SeenInputs {
