@@ -2,10 +2,11 @@
 
 use std::hint::black_box;
 
-use actors::record::{Snapshot, decode};
+use actors::record::{Snapshot, SnapshotPage, decode, decode_item};
 use bus::layout::{Layout, StreamId};
 use bus::memory::MemoryBus;
 use bus::ports::{Bus, Position};
+use bytes::Bytes;
 use domain::order::State;
 
 use super::{resident, say};
@@ -22,26 +23,16 @@ pub(super) async fn measure(bus: &MemoryBus, layout: &Layout) {
         .await
         .expect("the stream is there");
     let stored = reader.next(2_000, std::time::Duration::ZERO).await.expect("nothing is purged");
-    let states: Vec<State> = stored
-        .iter()
-        .filter_map(|message| decode::<Snapshot<State>>(&message.body).ok())
-        .map(|(snapshot, _)| snapshot.state)
-        .collect();
-    let bodies: Vec<&[u8]> = stored
-        .iter()
-        .filter(|message| decode::<Snapshot<State>>(&message.body).is_ok())
-        .map(|message| &*message.body)
-        .collect();
+    let pages = stored.iter().filter_map(|message| decode::<SnapshotPage>(&message.body).ok());
+    let bodies: Vec<Bytes> = pages.flat_map(|(page, _)| page.items).collect();
+    let read = |body: &Bytes| decode_item::<Snapshot<State>>(body).expect("it is a snapshot").state;
+    let states: Vec<State> = bodies.iter().map(read).collect();
     assert!(!states.is_empty(), "no order has left memory");
     let before = resident();
-    let read: Vec<State> = (0..COPIES)
-        .map(|copy| {
-            decode::<Snapshot<State>>(bodies[copy % bodies.len()]).expect("it was read before").0.state
-        })
-        .collect();
+    let copies: Vec<State> = (0..COPIES).map(|copy| read(&bodies[copy % bodies.len()])).collect();
     let bytes = (resident() - before) / COPIES as u64;
-    black_box(&read);
-    drop(read);
+    black_box(&copies);
+    drop(copies);
     let began = processor_us();
     for copy in 0..TIMED {
         black_box(states[copy % states.len()].clone());
@@ -51,7 +42,7 @@ pub(super) async fn measure(bus: &MemoryBus, layout: &Layout) {
     say(&format!(
         "State: {bytes} B, {} of them inline; written {} B; a copy takes {nanoseconds} ns",
         size_of::<State>(),
-        bodies.iter().map(|body| body.len()).sum::<usize>() / bodies.len(),
+        bodies.iter().map(Bytes::len).sum::<usize>() / bodies.len(),
     ));
 }
 
