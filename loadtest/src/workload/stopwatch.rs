@@ -4,20 +4,28 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// Five minutes in microseconds: what is slower counts as this.
 const SLOWEST: u64 = 300_000_000;
 
 /// Percentiles, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the field words are the contract's, which explains them")]
 pub struct Latency {
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
     pub max: f64,
+}
+
+impl Latency {
+    /// Of times in microseconds.
+    pub fn of(times: &Histogram<u64>) -> Self {
+        let at = |quantile| milliseconds(times.value_at_quantile(quantile));
+        Self { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: milliseconds(times.max()) }
+    }
 }
 
 /// Measures from intention to settlement; the first sign of settlement counts.
@@ -54,8 +62,7 @@ impl Stopwatch {
 
     /// The percentiles so far.
     pub fn latency(&self) -> Latency {
-        let at = |quantile| milliseconds(self.times.value_at_quantile(quantile));
-        Latency { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: milliseconds(self.times.max()) }
+        Latency::of(&self.times)
     }
 }
 
