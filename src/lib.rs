@@ -13,6 +13,7 @@ pub mod config;
 pub mod demo;
 pub mod exit;
 pub mod query;
+pub mod raw;
 pub mod serve;
 pub mod setup;
 pub mod telemetry;

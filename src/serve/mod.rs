@@ -3,7 +3,7 @@
 //! HTTP comes first, so that whoever waits can read why. What is missing is waited for, never crashed over.
 
 mod lifecycle;
-mod signals;
+pub(crate) mod signals;
 mod start;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::exit::Failure;
 ///
 /// # Errors
 /// The operating system refuses a handler.
-pub(super) fn until_asked_to_end() -> Result<impl Future<Output = ()>, Failure> {
+pub(crate) fn until_asked_to_end() -> Result<impl Future<Output = ()>, Failure> {
     let refused = |error: std::io::Error| {
         Failure::unavailable(format!("cannot catch signals: {error}"), "run on a system with POSIX signals")
     };

@@ -8,6 +8,7 @@ mod crashes;
 mod http;
 mod pressure;
 mod product;
+mod raw;
 mod simulation;
 mod surface;
 mod tidy;

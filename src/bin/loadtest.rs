@@ -1,0 +1,14 @@
+//! The load test: reads what is asked, measures it, and says by its exit code how it went.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use doorbuster::raw::cli::Arguments;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // A usage error ends here with exit code 2 and the usage on stderr; `--help` and `--version` with 0.
+    doorbuster::raw::run(Arguments::parse()).into()
+}

@@ -1,0 +1,53 @@
+//! `loadtest raw`: doorbuster against the same messages without any logic, in processes of their own, on one nats-server after
+//! the other.
+//!
+//! Reading order: [`cli`], `contest` (which runs, in which order), `recording` (what relays are to do), `stage` (one run),
+//! `child` and `roles` (the processes of a run).
+
+mod child;
+pub mod cli;
+mod contest;
+mod recording;
+mod roles;
+mod stage;
+
+use cli::{Arguments, Command};
+use tokio::runtime::Builder;
+
+use crate::exit::{Exit, Failure};
+use crate::serve::signals::until_asked_to_end;
+use crate::telemetry;
+
+/// Does what the command line asks, and tells problems on stderr.
+pub fn run(arguments: Arguments) -> Exit {
+    telemetry::log_to_stderr("error");
+    start(arguments).unwrap_or_else(|failure: Failure| {
+        failure.tell();
+        failure.exit
+    })
+}
+
+fn start(arguments: Arguments) -> Result<Exit, Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(stage::trouble)?;
+    let exit = runtime.block_on(async {
+        let asked_to_end = until_asked_to_end()?;
+        let work = async {
+            match arguments.command {
+                Command::Raw(options) => Box::pin(contest::hold(&options)).await,
+                Command::Role(options) => Box::pin(roles::play(&options)).await,
+            }
+        };
+        tokio::select! {
+            exit = work => exit,
+            // What was started ends with the values that are dropped here.
+            () = asked_to_end => Err(Failure {
+                exit: Exit::CheckFailed,
+                what: "asked to end before all runs were done".to_owned(),
+                remedy: "let it run, or ask for fewer --orders or --rounds".to_owned(),
+            }),
+        }
+    });
+    // A read of stdin that never comes back must not hold up the end.
+    runtime.shutdown_background();
+    exit
+}

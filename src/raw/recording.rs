@@ -1,0 +1,111 @@
+//! What relays are to do: recorded from runs of the real server that are not counted.
+
+use std::time::Duration;
+
+use actors::record::{self, Cause, Entry, Record};
+use loadtest::raw::recorder;
+use loadtest::raw::relay::Recipe;
+use loadtest::raw::roll::Roll;
+use loadtest::raw::template::Template;
+use loadtest::raw::trace::{Totals, Trace};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use tempfile::{NamedTempFile, TempDir};
+use tokio::time::timeout;
+
+use super::cli::Size;
+use super::stage::{Conditions, Server, Stage, trouble};
+use crate::exit::{Exit, Failure};
+
+/// How long the last receipts may take.
+const RECEIPTS_WITHIN: Duration = Duration::from_secs(10);
+/// Orders one after the other; the last of them is the model of all.
+const ALONE: Size = Size { orders: 3, warm_up: 5, rounds: 1 };
+
+/// A recipe in a file, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) file: NamedTempFile,
+    /// What a relay with it publishes in all; none if that depends on the orders.
+    pub(super) totals: Option<Totals>,
+}
+
+/// The ring of an order.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Ring {
+    pub(super) inputs: usize,
+    pub(super) commands: usize,
+    pub(super) events: usize,
+}
+
+fn prepared(folder: &TempDir, recipe: &Recipe, totals: Option<Totals>) -> Result<Prepared, Failure> {
+    let file = NamedTempFile::new_in(folder.path()).map_err(trouble)?;
+    recipe.write(file.path()).map_err(trouble)?;
+    Ok(Prepared { file, totals })
+}
+
+/// Records a run under load: what the packed relay sends.
+pub(super) async fn packed(
+    folder: &TempDir,
+    conditions: &Conditions,
+    size: Size,
+) -> Result<Prepared, Failure> {
+    let trace = trace(conditions, size).await?;
+    let totals = trace.totals();
+    prepared(folder, &Recipe::Recorded(trace), Some(totals))
+}
+
+/// Records orders one after the other: what the naive relay sends for each.
+pub(super) async fn naive(folder: &TempDir, conditions: &Conditions) -> Result<(Prepared, Ring), Failure> {
+    let quiet = Conditions {
+        batched: false,
+        always: false,
+        group: 1,
+        in_flight: 1,
+        rate: None,
+        ..conditions.clone()
+    };
+    let trace = trace(&quiet, ALONE).await?;
+    let layout = bus::layout::Layout::default();
+    let model =
+        Roll { group: 1, partitions: layout.partitions }.id(u64::from(ALONE.orders + ALONE.warm_up - 1));
+    let template = Template::of(&trace, model.as_str(), &layout)
+        .ok_or_else(|| trouble(format!("the recording does not hold order {model}")))?;
+    let (commands, events) = template.outputs();
+    let ring = Ring { inputs: template.inputs(), commands, events };
+    Ok((prepared(folder, &Recipe::Repeated(template), None)?, ring))
+}
+
+async fn trace(conditions: &Conditions, size: Size) -> Result<Trace, Failure> {
+    let mut stage = Stage::open(conditions, Server::Doorbuster).await?;
+    let orders = size.orders as usize + size.warm_up as usize;
+    let receipts = stage.hear_receipts(orders).await?;
+    let measured = stage.run(size).await?;
+    if !(measured.warm_up.is_whole() && measured.load.is_whole()) {
+        let (warm_up, load) = (&measured.warm_up, &measured.load);
+        return Err(Failure {
+            exit: Exit::CheckFailed,
+            what: format!("doorbuster did not complete all orders of a recording: {warm_up:?}, {load:?}"),
+            remedy: "ask for fewer orders --in-flight, or more --patience".to_owned(),
+        });
+    }
+    let receipts = timeout(RECEIPTS_WITHIN, receipts).await.map_err(trouble)?.map_err(trouble)?;
+    stage.end_server().await;
+    let trace = recorder::record(&stage.bus, &stage.layout, receipts, &causes).await.map_err(trouble)?;
+    stage.close().await?;
+    Ok(trace)
+}
+
+/// The ids of the inputs that a journal record holds.
+fn causes(record: &[u8]) -> Option<Vec<String>> {
+    let (record, _) = record::decode::<Record<Entry<IgnoredAny>>>(record).ok()?;
+    let causes = record.entries.into_iter().filter_map(|entry| match entry {
+        Entry::Decision(decided) => match decided.cause {
+            Cause::Message(envelope) => Some(envelope.id()),
+            Cause::Timer | Cause::Release(_) => None,
+        },
+        Entry::DeadLetter(letter) => Some(letter.envelope.id()),
+        Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) | Entry::Quarantined(_) => None,
+    });
+    Some(causes.collect())
+}
