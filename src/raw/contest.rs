@@ -181,9 +181,9 @@ fn why_invalid(measured: &Measured) -> Option<String> {
     for report in [warm_up, load] {
         if !report.is_whole() {
             let (submitted, committed, completed) = (report.submitted, report.committed, report.completed);
-            let strange = report.strange;
+            let (strange, first) = (report.strange, report.first_strange.as_deref().unwrap_or("none"));
             return Some(format!(
-                "{submitted} submitted, {committed} committed, {completed} completed, {strange} strange messages"
+                "{submitted} submitted, {committed} committed, {completed} completed, {strange} strange messages (first: {first})"
             ));
         }
     }

@@ -58,12 +58,23 @@ pub struct LoadReport {
     pub receipt_bytes: u64,
     /// Receipts that said anything but `accepted`, and messages that name no order of this run.
     pub strange: u64,
+    /// The first of them.
+    pub first_strange: Option<String>,
 }
 
 impl LoadReport {
     /// True if every order was committed and completed, and nothing else was heard.
     pub fn is_whole(&self) -> bool {
         self.committed == self.submitted && self.completed == self.submitted && self.strange == 0
+    }
+}
+
+impl LoadReport {
+    fn wonder(&mut self, at: &Request) {
+        self.strange += 1;
+        self.first_strange.get_or_insert_with(|| {
+            format!("{} {:?} {}", at.subject, at.headers, String::from_utf8_lossy(&at.body))
+        });
     }
 }
 
@@ -135,7 +146,7 @@ impl Load {
         let (mut committed, mut completed, mut lateness) = (Times::new(), Times::new(), Times::new());
         let start = Instant::now();
         let (mut moved, mut sent) = (start, 0);
-        while report.completed < groups * group {
+        while report.completed.min(report.committed) < groups * group {
             let due = self.due(start, sent);
             let has_room = report.submitted - report.completed + group <= self.pace.in_flight.max(group);
             if sent < groups && has_room && due <= Instant::now() {
@@ -158,7 +169,7 @@ impl Load {
                     report.receipt_bytes += receipt.body.len() as u64;
                     match accepted(&receipt).and_then(|order| commit(&mut self.orders, order)) {
                         Some(time) => { report.committed += 1; committed.add(time); }
-                        None => report.strange += 1,
+                        None => report.wonder(&receipt),
                     }
                 }
                 Some(notice) = self.completions.next() => {
@@ -166,7 +177,7 @@ impl Load {
                         Some(Some(time)) => { report.completed += 1; completed.add(time); }
                         // A notice comes at least once.
                         Some(None) => continue,
-                        None => report.strange += 1,
+                        None => report.wonder(&notice),
                     }
                 }
                 () = sleep_until(wake) => {
