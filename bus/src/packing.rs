@@ -2,7 +2,6 @@
 //! cost of an order.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use domain::envelope::Headers;
 
@@ -78,25 +77,30 @@ fn close(front: &str, open: &mut Vec<Packable>) -> Option<(Outgoing, usize)> {
 }
 
 /// The JSON array. Bodies are JSON already and are not read again.
-fn body(domain: &str, items: &[Packable]) -> String {
-    const WRITES: &str = "writing to a String cannot fail";
-    let mut text = String::with_capacity(items.iter().map(|item| item.message.body.len() + ITEM_BYTES).sum());
+fn body(domain: &str, items: &[Packable]) -> Vec<u8> {
+    let mut json = Vec::with_capacity(items.iter().map(|item| item.message.body.len() + ITEM_BYTES).sum());
     for Packable { message, key, .. } in items {
-        text.push(if text.is_empty() { '[' } else { ',' });
+        json.push(if json.is_empty() { b'[' } else { b',' });
         let name = message.subject.rsplit('.').nth(1).unwrap_or_default();
-        write!(text, r#"{{"domain":"{domain}","name":"{name}","key":"{key}","headers":{{"#).expect(WRITES);
-        let mut comma = "";
-        for (name, value) in message.headers.iter().filter(|(name, _)| *name != "content-type") {
-            let value = serde_json::to_string(value).expect("text is plain data");
-            write!(text, r#"{comma}"{name}":{value}"#).expect(WRITES);
-            comma = ",";
+        for piece in
+            [r#"{"domain":""#, domain, r#"","name":""#, name, r#"","key":""#, key, r#"","headers":{"#]
+        {
+            json.extend_from_slice(piece.as_bytes());
         }
-        text.push_str(r#"},"body":"#);
-        text.push_str(&String::from_utf8_lossy(&message.body));
-        text.push('}');
+        let mut comma = "\"";
+        for (name, value) in message.headers.iter().filter(|(name, _)| *name != "content-type") {
+            for piece in [comma, name, "\":"] {
+                json.extend_from_slice(piece.as_bytes());
+            }
+            serde_json::to_writer(&mut json, value).expect("text is plain data, and memory does not refuse");
+            comma = ",\"";
+        }
+        json.extend_from_slice(br#"},"body":"#);
+        json.extend_from_slice(&message.body);
+        json.push(b'}');
     }
-    text.push(']');
-    text
+    json.push(b']');
+    json
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ pub(super) fn prepare<D: Decider>(
     let trace = D::trace(&state);
     let told = Told { entity: id, version, first_sequence, now, trace, events: &published };
     let mut queued = Queued {
+        entries: Vec::with_capacity(entry_bytes(cause)),
         credits: 1,
         decisions: 1,
         events: events.len(),
@@ -117,6 +118,15 @@ pub(super) fn prepare<D: Decider>(
         settled: Settled { answer, wishes: settled, outcome: D::outcome(&state) },
         state,
     })
+}
+
+/// What the entry of a decision takes in most cases: the input with its headers, and as much again for what it led to.
+fn entry_bytes(cause: &Cause) -> usize {
+    const USUAL: usize = 1_024;
+    match cause {
+        Cause::Message(envelope) => envelope.body.len() + USUAL,
+        Cause::Timer | Cause::Release(_) => USUAL,
+    }
 }
 
 /// The oldest effect that waits for the participant's gate.

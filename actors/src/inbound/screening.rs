@@ -5,6 +5,7 @@ use bus::ports::Stored;
 use domain::decider::Decider;
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::Token;
+use domain::messages::depth::json_is_deeper_than;
 use domain::reason::{DeadReason, Refusal, Violation};
 use domain::time::Timestamp;
 
@@ -59,9 +60,9 @@ fn nearest_token(text: &str) -> Token {
     Token::new(&nearest).unwrap_or_else(|_| Token::new("unknown").expect("a word is a token"))
 }
 
-/// Judges one message as far as that needs no state.
+/// Judges one message as far as that needs no state. How deep its body is nested, the decoder looks at before it reads it.
 pub(super) fn screen<D: Decider>(layout: &Layout, partition: u16, envelope: Envelope) -> Item<D::Message> {
-    if let Err(refusal) = outside(layout, &envelope).and_then(|()| depth(&envelope, MOST_DEPTH)) {
+    if let Err(refusal) = outside(layout, &envelope) {
         return Item::Refused(refuse::<D>(layout, envelope, refusal));
     }
     let addressed = match D::decode(&envelope) {
@@ -156,19 +157,8 @@ pub(super) fn depth(envelope: &Envelope, most: usize) -> Result<(), Refusal> {
     if is_message_pack(&envelope.headers) {
         return Ok(());
     }
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    for byte in &envelope.body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > most {
-            return Err(Refusal::new(DeadReason::Schema, "", format!("nested deeper than {most}")));
-        }
+    if json_is_deeper_than(&envelope.body, most) {
+        return Err(Refusal::new(DeadReason::Schema, "", format!("nested deeper than {most}")));
     }
     Ok(())
 }

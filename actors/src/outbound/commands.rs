@@ -20,13 +20,14 @@ pub(crate) fn command(
     let domain = command.participant.as_str();
     let partition = entity.key.partition(layout.partitions);
     let mut headers = Headers::with_capacity(12);
-    headers.push("ce-id", format!("{}:{}", command.effect_id, command.epoch));
-    headers.push("ce-type", format!("retail.{domain}.{}.v1", command.name));
+    let epoch = command.epoch.to_string();
+    headers.push("ce-id", [&command.effect_id, ":", &epoch].concat());
+    headers.push("ce-type", ["retail.", domain, ".", command.name, ".v1"].concat());
     headers.push("ce-source", SOURCE);
     headers.push("ce-time", rfc3339(now));
     headers.push("content-type", "application/json");
     headers.push("Key", entity.key.as_str().to_owned());
-    headers.push("Effect-Epoch", command.epoch.to_string());
+    headers.push("Effect-Epoch", epoch);
     headers.push("Effect-Id", command.effect_id);
     headers.push("Idempotency-Key", command.idempotency_key);
     add_trace(&mut headers, trace);

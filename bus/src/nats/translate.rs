@@ -1,5 +1,6 @@
 //! Messages and errors, from the port's form to that of the client library and back.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use async_nats::jetstream::message::StreamMessage;
@@ -9,29 +10,67 @@ use serde::Deserialize;
 
 use crate::ports::{Request, StoreOutcome, Stored};
 
+/// The header names of the contract. Nearly every header has one of them, and a name that is known needs no copy.
+const NAMES: [&str; 20] = [
+    "ce-id",
+    "ce-type",
+    "ce-source",
+    "ce-time",
+    "content-type",
+    "Key",
+    "ce-correlationid",
+    "Effect-Id",
+    "Effect-Epoch",
+    "Idempotency-Key",
+    "ce-sequence",
+    "Order-Version",
+    "traceparent",
+    "tracestate",
+    "ce-causationid",
+    "ce-expirytime",
+    "ce-specversion",
+    "Reply-To",
+    "Receipt-Deadline-Ms",
+    "Commit-Deadline-Ms",
+];
+
+fn known(name: &str) -> Option<&'static str> {
+    NAMES.into_iter().find(|known| *known == name)
+}
+
 /// None = a name or a value that no header can carry (a line break, say).
 pub(super) fn header_map(headers: &Headers) -> Option<HeaderMap> {
     let mut map = HeaderMap::new();
     for (name, value) in headers.iter() {
-        map.append(HeaderName::from_str(name).ok()?, HeaderValue::from_str(value).ok()?);
+        let name = match known(name) {
+            Some(name) => HeaderName::from_static(name),
+            None => HeaderName::from_str(name).ok()?,
+        };
+        map.append(name, HeaderValue::from_str(value).ok()?);
     }
     Some(map)
 }
 
 // The library keeps headers in no order of their own, so they are sorted: the same message reads the same every time.
 fn headers(map: Option<&HeaderMap>) -> Headers {
-    let mut pairs: Vec<(String, String)> = map
-        .into_iter()
-        .flat_map(HeaderMap::iter)
-        .flat_map(|(name, values)| values.iter().map(|value| (name.to_string(), value.to_string())))
-        .collect();
-    pairs.sort_by(|one, other| one.0.cmp(&other.0));
-    pairs.into_iter().collect()
+    let Some(map) = map else { return Headers::new() };
+    let values = map.iter().flat_map(|(name, values)| {
+        let name: &str = name.as_ref();
+        values.iter().map(move |value| (name, value.as_str()))
+    });
+    let mut pairs: Vec<(&str, &str)> = values.collect();
+    pairs.sort_by_key(|(name, _)| *name);
+    let mut headers = Headers::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        let name = known(name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed);
+        headers.push(name, value.to_owned());
+    }
+    headers
 }
 
 pub(super) fn raw(message: StreamMessage) -> Stored {
     Stored {
-        subject: message.subject.to_string(),
+        subject: message.subject.as_str().to_owned(),
         headers: headers(Some(&message.headers)),
         body: message.payload,
         sequence: message.sequence,
@@ -46,7 +85,7 @@ pub(super) fn delivered(message: async_nats::jetstream::Message) -> Option<(u64,
     let timestamp_ns = nanoseconds(info.published.unix_timestamp_nanos());
     let (message, _) = message.split();
     let stored = Stored {
-        subject: message.subject.to_string(),
+        subject: message.subject.as_str().to_owned(),
         headers: headers(message.headers.as_ref()),
         body: message.payload,
         sequence,
@@ -57,7 +96,7 @@ pub(super) fn delivered(message: async_nats::jetstream::Message) -> Option<(u64,
 
 pub(super) fn request(message: Message) -> Request {
     Request {
-        subject: message.subject.to_string(),
+        subject: message.subject.as_str().to_owned(),
         reply_to: message.reply.map(|reply| reply.to_string()),
         headers: headers(message.headers.as_ref()),
         body: message.payload,

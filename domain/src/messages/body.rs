@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::messages::depth::{MOST_DEPTH, check_pack, json_is_too_deep};
+use crate::messages::depth::{MOST_DEPTH, check_pack, json_is_deeper_than};
 use crate::messages::shape::{Faults, Shape};
 use crate::reason::{DeadReason, Refusal};
 
@@ -88,7 +88,7 @@ fn check_bytes(format: Format, bytes: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::new(DeadReason::Oversize, "", message));
     }
     match format {
-        Format::Json if json_is_too_deep(bytes) => {
+        Format::Json if json_is_deeper_than(bytes, MOST_DEPTH) => {
             Err(Refusal::new(DeadReason::Schema, "", format!("nested deeper than {MOST_DEPTH}")))
         }
         Format::Json => Ok(()),

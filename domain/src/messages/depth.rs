@@ -3,36 +3,36 @@
 /// How many objects and lists may stand inside each other.
 pub const MOST_DEPTH: usize = 32;
 
-/// True if JSON text is nested deeper than [`MOST_DEPTH`]. Says nothing about whether it is JSON.
-pub fn json_is_too_deep(text: &[u8]) -> bool {
+/// True if JSON text is nested deeper than `most`. Says nothing about whether it is JSON.
+pub fn json_is_deeper_than(text: &[u8], most: usize) -> bool {
     let mut depth = 0_usize;
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'{' | b'[' | b'}' | b']' | b'"')) {
+        let byte = rest[at];
+        rest = &rest[at + 1..];
         match byte {
+            b'"' => rest = behind_string(rest),
             b'{' | b'[' => {
                 depth += 1;
-                if depth > MOST_DEPTH {
+                if depth > most {
                     return true;
                 }
             }
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => skip_string(&mut bytes),
-            _ => {}
+            _ => depth = depth.saturating_sub(1),
         }
     }
     false
 }
 
-fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => {
-                bytes.next();
-            }
-            b'"' => return,
-            _ => {}
+/// What stands behind the end of a text that began just before `rest`.
+fn behind_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        if rest[at] == b'"' {
+            return &rest[at + 1..];
         }
+        rest = rest.get(at + 2..).unwrap_or_default();
     }
+    &[]
 }
 
 /// What a look at the structure of `MessagePack` bytes finds wrong.
@@ -108,14 +108,14 @@ fn length(rest: &mut &[u8], bytes: usize) -> Result<u64, PackFault> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST_DEPTH, PackFault, check_pack, json_is_too_deep};
+    use super::{MOST_DEPTH, PackFault, check_pack, json_is_deeper_than};
 
     #[test]
     fn brackets_in_json_texts_do_not_count() {
-        assert!(!json_is_too_deep(format!("[\"{}\\\"[\"]", "[".repeat(100)).as_bytes()));
-        assert!(!json_is_too_deep("[]".repeat(100).as_bytes()));
-        assert!(!json_is_too_deep("[".repeat(MOST_DEPTH).as_bytes()));
-        assert!(json_is_too_deep("[".repeat(MOST_DEPTH + 1).as_bytes()));
+        assert!(!json_is_deeper_than(format!("[\"{}\\\"[\"]", "[".repeat(100)).as_bytes(), MOST_DEPTH));
+        assert!(!json_is_deeper_than("[]".repeat(100).as_bytes(), MOST_DEPTH));
+        assert!(!json_is_deeper_than("[".repeat(MOST_DEPTH).as_bytes(), MOST_DEPTH));
+        assert!(json_is_deeper_than("[".repeat(MOST_DEPTH + 1).as_bytes(), MOST_DEPTH));
     }
 
     #[test]

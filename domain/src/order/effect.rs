@@ -3,8 +3,6 @@
 //! The identity of an effect is `{tenant}:{order}:{kind}:{ordinal}`; its idempotency key is frozen with it, so every
 //! re-send carries the same key. The outstanding effects are the state: there is no outbox beside them.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -211,17 +209,19 @@ impl Effect {
 
 /// `{tenant}:{order}:{kind}:{ordinal}`.
 pub fn effect_id(tenant: &str, order_id: &str, kind: &Kind, ordinal: u32) -> Box<str> {
-    format!("{tenant}:{order_id}:{}:{ordinal}", kind.name()).into_boxed_str()
+    [tenant, ":", order_id, ":", kind.name(), ":", &ordinal.to_string()].concat().into_boxed_str()
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// The first 128 bits of SHA-256 over effect id and epoch, in hex.
 pub fn idempotency_key(effect_id: &str, epoch: u32) -> String {
     let digest =
         Sha256::new().chain_update(effect_id).chain_update(":").chain_update(epoch.to_string()).finalize();
-    digest.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
+    let digits = digest.iter().take(16).flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let mut text = String::with_capacity(32);
+    text.extend(digits.map(|digit| char::from(HEX[usize::from(digit)])));
+    text
 }
 
 #[cfg(test)]

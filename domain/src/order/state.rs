@@ -320,7 +320,8 @@ impl State {
     pub fn document_key(&self, document: u16) -> String {
         let Document { due, ordinal, .. } = &self.documents[usize::from(document)];
         let content = self.content();
-        format!("{}:{}:{}:{ordinal}", content.tenant, content.order_id, due.kind.as_str())
+        let (tenant, order_id) = (content.tenant.as_str(), content.order_id.as_str());
+        [tenant, ":", order_id, ":", due.kind.as_str(), ":", &ordinal.to_string()].concat()
     }
 
     /// The index of the document with this key.

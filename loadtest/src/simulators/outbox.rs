@@ -19,7 +19,7 @@ pub struct OutboxSettings {
     pub waiting: usize,
     /// The first pause after a full stream or an unknown outcome; it doubles up to a second.
     pub pause: Duration,
-    /// Answers that wait together go out in batches, by partition of so many; none = each alone.
+    /// Answers and facts that wait together go out in batches, by partition of so many; none = each alone.
     pub batch_partitions: Option<u16>,
 }
 
@@ -80,9 +80,10 @@ fn together(
         let Ok(next) = receiver.try_recv() else { break };
         messages.push(next);
     }
-    let (answers, mut alone): (Vec<_>, Vec<_>) =
-        messages.into_iter().partition(|message| message.subject.contains(".reply."));
-    let packable = answers.into_iter().filter_map(|message| {
+    let (told, mut alone): (Vec<_>, Vec<_>) = messages
+        .into_iter()
+        .partition(|message| message.subject.contains(".reply.") || message.subject.contains(".fact."));
+    let packable = told.into_iter().filter_map(|message| {
         let key = Key::new(message.subject.rsplit('.').next()?).ok()?;
         Some(Packable { partition: key.partition(partitions), key: key.to_string(), message })
     });
