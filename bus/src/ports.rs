@@ -11,6 +11,7 @@
 //! 7. `Unknown` means: it may have happened, or may still happen. Nothing else does.
 //! 8. A fire-and-forget send is bounded, never waits, and is dropped (and counted) while there is no connection.
 //! 9. A batch is stored whole or not at all, and only if the expectation on its first message holds.
+//! 10. A purge removes what lies below its sequence and what its filter takes, and nothing else.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,11 +185,11 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// First and last sequence of a stream and its size; an empty stream has first = last + 1.
     async fn bounds(&self, stream: &str) -> Result<StreamBounds, Unavailable>;
 
-    /// Removes all messages below `sequence`.
+    /// Removes all messages below `sequence`. It must not lie behind the end: the broker would go on counting from there.
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable>;
 
-    /// Removes the messages below `sequence` that fit a filter on stored subjects (`*` and `>`); all others stay. Costs the server
-    /// more than [`Bus::purge_below`].
+    /// Removes the messages below `sequence` of which `filter` (a filter on stored subjects) takes the subject; all others
+    /// stay where they are, and so does the count of the stream.
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable>;
 
     /// Listens to a core subject (wildcards allowed).

@@ -60,7 +60,6 @@ impl Bus for Withholding {
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
         self.inner.purge_below(stream, sequence).await
     }
-
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
         self.inner.purge_filtered(stream, filter, sequence).await
     }

@@ -188,13 +188,12 @@ impl Kept {
         }
     }
 
-    /// Removes everything below `sequence` on subjects that match the filter.
+    /// Removes what is below `sequence` and on a subject that `filter` takes.
     pub(super) fn remove_filtered(&mut self, filter: &str, sequence: u64) {
-        let of_filter = self.subjects.iter().filter(|(name, _)| matches(filter, name));
-        let doomed: Vec<u64> = of_filter
-            .flat_map(|(_, subject)| subject.sequences.iter().copied().take_while(|at| *at < sequence))
-            .collect();
-        for sequence in doomed {
+        let taken = self.subjects.iter().filter(|(name, _)| matches(filter, name));
+        let below = |subject: &Subject| subject.sequences.partition_point(|at| *at < sequence);
+        let removed = taken.flat_map(|(_, subject)| subject.sequences.range(..below(subject)).copied());
+        for sequence in removed.collect::<Vec<_>>() {
             self.remove(sequence);
         }
     }

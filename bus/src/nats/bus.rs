@@ -209,11 +209,19 @@ impl Bus for NatsBus {
     }
 
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
+        // For the server 0 means no bound at all, and below the first sequence there is nothing.
+        if sequence <= 1 {
+            return Ok(());
+        }
         let purged = self.stream(stream).await?.purge().sequence(sequence).await;
         purged.map(drop).map_err(|error| unavailable("purge", stream, &error))
     }
 
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
+        // For the server 0 means no bound at all, and below the first sequence there is nothing.
+        if sequence <= 1 {
+            return Ok(());
+        }
         let purged = self.stream(stream).await?.purge().filter(filter).sequence(sequence).await;
         purged.map(drop).map_err(|error| unavailable("purge", stream, &error))
     }

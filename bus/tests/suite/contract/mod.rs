@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::envelope::{Headers, Plane};
 
 pub(crate) mod core;
+pub(crate) mod purging;
 pub(crate) mod reading;
 pub(crate) mod storing;
 
@@ -108,7 +109,10 @@ macro_rules! whole_contract {
             storing::a_batch_of_the_largest_size_is_taken_and_a_larger_one_is_not,
             storing::a_marked_batch_is_stored_or_deposed,
             storing::a_purge_by_filter_takes_only_what_fits_and_stands_before,
-            storing::the_audit_cannot_be_purged,
+            purging::a_purge_by_filter_leaves_everything_else_where_it_is,
+            purging::a_purge_by_filter_takes_nothing_at_or_behind_its_sequence,
+            purging::a_purge_by_filter_makes_room,
+            purging::the_audit_cannot_be_purged,
             storing::an_append_is_stored_or_fenced,
             reading::a_reader_gives_its_partition_in_order_and_once,
             reading::a_reader_starts_after_its_position,
