@@ -7,6 +7,7 @@
 mod batch;
 mod bus;
 mod connect;
+mod counting;
 mod durability;
 mod process;
 mod reader;

@@ -71,3 +71,23 @@ pub(crate) async fn the_audit_cannot_be_purged(bus: SharedBus) {
     assert!(bus.purge_filtered(&stream, "retail.v1.audit.>", 2).await.is_err());
     assert_eq!(bodies(&all(&bus, &stream).await), ["by whom"]);
 }
+
+pub(crate) async fn what_is_gone_is_counted_however_it_went(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Work));
+    let (zero, one) = (layout.inbound_filter(0), layout.inbound_filter(1));
+    for partition in [0, 1, 0, 1, 0, 1, 0, 0] {
+        stored(&*bus, work(&key_in(partition), "x")).await;
+    }
+    assert_eq!(bus.missing_after(&stream, 0).await.unwrap(), 0);
+    assert_eq!(bus.count_between(&stream, &zero, 1, 7).await.unwrap(), 3, "3, 5 and 7");
+    bus.purge_filtered(&stream, &one, 5).await.unwrap();
+    let missing = async |after| bus.missing_after(&stream, after).await.unwrap();
+    assert_eq!((missing(0).await, missing(1).await, missing(2).await, missing(4).await), (2, 2, 1, 0));
+    assert_eq!(bus.count_between(&stream, &one, 0, 8).await.unwrap(), 1);
+    assert_eq!(bus.count_between(&stream, &one, 6, 6).await.unwrap(), 0);
+    bus.purge_below(&stream, 6).await.unwrap();
+    assert_eq!((missing(0).await, missing(3).await, missing(5).await), (5, 2, 0));
+    bus.purge_below(&stream, 9).await.unwrap();
+    assert_eq!((missing(0).await, missing(7).await, missing(8).await, missing(20).await), (8, 1, 0, 0));
+    assert_eq!(bus.count_between(&stream, &zero, 0, 8).await.unwrap(), 0);
+}
