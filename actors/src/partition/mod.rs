@@ -20,6 +20,7 @@ pub(crate) mod keeping;
 mod lanes;
 mod life;
 pub(crate) mod loading;
+mod losses;
 mod pages;
 mod positions;
 mod publisher;

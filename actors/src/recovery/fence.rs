@@ -120,6 +120,7 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
         sequence: bounds.last,
         hash,
         positions: last.positions,
+        outputs_through: last.outputs_through,
     };
     Ok(Found { end, ahead: last.ahead, outputs_through: last.outputs_through, hash_key: Some(hash_key) })
 }

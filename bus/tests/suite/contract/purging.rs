@@ -51,9 +51,8 @@ pub(crate) async fn a_purge_by_filter_takes_nothing_at_or_behind_its_sequence(bu
 
 pub(crate) async fn a_purge_by_filter_makes_room(bus: SharedBus) {
     let (layout, stream) = (layout(), layout().name(StreamId::Intake));
-    let submit = |partition| {
-        message(layout.inbound(Plane::Intake, "main", "order", "submit", &key_in(partition)), "x")
-    };
+    let submit =
+        |partition| message(layout.inbound(Plane::Intake, "main", "order", "submit", key_in(partition)), "x");
     stored(&*bus, submit(3)).await;
     for _ in 1..MOST_INTAKE {
         stored(&*bus, submit(0)).await;
