@@ -54,6 +54,8 @@ pub struct NodeConfig {
     pub position_interval_ms: u64,
     /// How often inbound streams that are less than half full are purged.
     pub purge_interval_ms: u64,
+    /// Go on when inputs are gone that were never read? Without it their partition is broken, until somebody decides.
+    pub accept_lost_inputs: bool,
     /// The longest pause between two tries while the broker does not answer.
     pub retry_pause_ms: u64,
     /// When an entity whose deadline passed without an event is asked again.
@@ -183,6 +185,7 @@ impl Default for NodeConfig {
             expiry_ms: 600_000,
             position_interval_ms: 1_000,
             purge_interval_ms: 30_000,
+            accept_lost_inputs: false,
             retry_pause_ms: 1_000,
             timer_retry_ms: 1_000,
             in_flight_commands: InFlight::default(),

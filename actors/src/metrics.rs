@@ -85,6 +85,8 @@ pub struct Metrics {
     pub inputs: [Counter; 4],
     /// Messages that a lane's stream is known to have lost at its end, in the order of [`Lane::ALL`].
     pub lost: [Counter; 4],
+    /// Messages that were gone before they were read, in the order of [`Lane::ALL`].
+    pub missing: [Counter; 4],
     /// Decisions: versions of entities.
     pub decisions: Counter,
     /// Events published in pages.

@@ -11,6 +11,8 @@
 //! 7. `Unknown` means: it may have happened, or may still happen. Nothing else does.
 //! 8. A fire-and-forget send is bounded, never waits, and is dropped (and counted) while there is no connection.
 //! 9. A batch is stored whole or not at all, and only if the expectation on its first message holds.
+//! 10. A purge removes what lies below its sequence and what its filter takes, and nothing else.
+//! 11. What is gone behind a sequence is counted, whoever removed it and however.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,7 +169,9 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// Sends without waiting and without an answer. False: dropped (no connection, or the bound is reached).
     fn send(&self, message: Outgoing) -> bool;
 
-    /// Opens a reader of `stream` after `position`; `filter` is a subject filter on stored subjects (`*` and `>`).
+    /// Opens a reader of `stream` after `position`; `filter` is a subject filter on stored subjects (`*` and `>`). Without a
+    /// filter it refuses if anything between the position and the first message there is gone. With one it cannot know
+    /// whose that was: who opens it asks [`Bus::missing_after`].
     async fn open(
         &self,
         stream: &str,
@@ -184,11 +188,23 @@ pub trait Bus: Send + Sync + std::fmt::Debug {
     /// First and last sequence of a stream and its size; an empty stream has first = last + 1.
     async fn bounds(&self, stream: &str) -> Result<StreamBounds, Unavailable>;
 
-    /// Removes all messages below `sequence`.
+    /// How many of the messages that the stream gave a sequence behind `sequence` are not there any more, as of one moment.
+    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable>;
+
+    /// How many messages that `filter` takes are there behind `after`, up to and including `through`.
+    async fn count_between(
+        &self,
+        stream: &str,
+        filter: &str,
+        after: u64,
+        through: u64,
+    ) -> Result<u64, Unavailable>;
+
+    /// Removes all messages below `sequence`. It must not lie behind the end: the broker would go on counting from there.
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable>;
 
-    /// Removes the messages below `sequence` that fit a filter on stored subjects (`*` and `>`); all others stay. Costs the server
-    /// more than [`Bus::purge_below`].
+    /// Removes the messages below `sequence` of which `filter` (a filter on stored subjects) takes the subject; all others
+    /// stay where they are, and so does the count of the stream.
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable>;
 
     /// Listens to a core subject (wildcards allowed).
@@ -217,6 +233,8 @@ pub struct StreamBounds {
     pub messages: u64,
     /// How many bytes they take.
     pub bytes: u64,
+    /// When the stream was made: nanoseconds since the Unix epoch, 0 if nobody can tell.
+    pub created_ns: i64,
     /// The bound on messages, if there is one.
     pub most_messages: Option<u64>,
     /// The bound on bytes, if there is one.

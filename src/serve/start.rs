@@ -77,6 +77,15 @@ async fn complete_layout(setup: &Setup, root: &str) -> Result<Layout, String> {
         .filter(|difference| difference.remedy == Remedy::Create)
         .map(|difference| difference.stream.as_str())
         .collect();
+    // Messages would go to other partitions than the journals know, or to no stream at all.
+    let wrong: Vec<_> = differences
+        .iter()
+        .filter(|difference| matches!(difference.setting, "subjects" | "subject_transform"))
+        .map(ToString::to_string)
+        .collect();
+    if !wrong.is_empty() {
+        return Err(format!("{}; run `doorbuster setup --diff`", wrong.join("; ")));
+    }
     if names.is_empty() {
         for difference in &differences {
             tracing::info!(%difference, "a stream differs from the default layout");

@@ -87,6 +87,12 @@ impl NodeCollector {
             &metrics.lost,
             sheet,
         )?;
+        by_lane(
+            "missing_inputs",
+            "Messages that were gone from a stream before they were read",
+            &metrics.missing,
+            sheet,
+        )?;
         sheet.counter("duplicates", "Repeated inputs that were recognised", &metrics.repeated)?;
         sheet.counter(
             "handed_on",

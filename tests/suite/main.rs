@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise, and the line says which")]
 #![expect(clippy::print_stdout, reason = "seeds and states are shown beside what failed")]
 
+mod broker_changes;
 mod command_line;
 mod crashes;
 mod http;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bus::layout::Lane;
+use bus::ports::Position;
 
 use crate::record::Positions;
 
@@ -70,6 +71,16 @@ impl NodeStatus {
     }
 }
 
+/// Where a partition stands in one lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) number: u16,
+    /// Its recorded position; none while it has not said its own.
+    pub(crate) position: Option<Position>,
+    /// Does it work, here and now?
+    pub(crate) works: bool,
+}
+
 /// Shared by all partitions of a node and by everybody who asks.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
@@ -103,11 +114,16 @@ impl Board {
         locked(&self.recorded).insert(number, positions);
     }
 
-    /// The lowest recorded position of a lane; none while some partition has not said its own.
-    pub(crate) fn lowest(&self, lane: Lane, partitions: u16) -> Option<u64> {
+    /// Where each partition stands in a lane.
+    pub(crate) fn places(&self, lane: Lane, partitions: u16) -> Vec<Place> {
+        let statuses = locked(&self.statuses).clone();
         let recorded = locked(&self.recorded);
-        let all = recorded.len() == usize::from(partitions);
-        recorded.values().map(|positions| positions.of(lane).sequence).min().filter(|_| all)
+        let place = |number| Place {
+            number,
+            position: recorded.get(&number).map(|positions| positions.of(lane)),
+            works: statuses.get(&number) == Some(&PartitionStatus::Ready),
+        };
+        (0..partitions).map(place).collect()
     }
 
     pub(crate) fn stream_end(&self, lane: Lane) -> u64 {

@@ -4,7 +4,9 @@ mod actor;
 mod board;
 mod facade;
 mod purge;
+mod purge_note;
 
 pub(crate) use board::Board;
 pub use board::{NodeState, NodeStatus, PartitionStatus};
 pub use facade::{EntityView, Node, Placement, ReadError, start};
+pub(crate) use purge_note::PurgeNote;

@@ -31,6 +31,8 @@ pub(crate) struct JournalEnd {
     pub(crate) hash: RecordHash,
     /// The positions that it records.
     pub(crate) positions: Positions,
+    /// How far it says that outputs are out.
+    pub(crate) outputs_through: u64,
 }
 
 /// Commits until the partition is drained, fenced, or broken.
@@ -114,7 +116,8 @@ pub(crate) async fn append<D: Decider>(
     match append_until_definite(&*env.bus, &stream, record, end.sequence).await {
         Appended::Stored(sequence) => {
             env.metrics.append_us.record_us(started.elapsed());
-            *end = JournalEnd { epoch: end.epoch, batch: head.batch, sequence, hash, positions };
+            let (batch, outputs_through) = (head.batch, head.outputs_through);
+            *end = JournalEnd { epoch: end.epoch, batch, sequence, hash, positions, outputs_through };
             env.board.recorded(partition.number, positions);
             partition.recorded.set(sequence);
             Ok(())
@@ -128,7 +131,8 @@ async fn record_positions<D: Decider>(
     end: &mut JournalEnd,
     outputs: &mpsc::Sender<OutputJob>,
 ) -> Result<(), Halt> {
-    if partition.positions() == end.positions {
+    // Retention may empty a subject of pages while nothing happens; only the record can tell then that they were out.
+    if partition.positions() == end.positions && partition.published.stored.get() <= end.outputs_through {
         return Ok(());
     }
     let mut entries = Vec::new();

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bus::layout::{Lane, Layout};
-use bus::ports::{OpenError, Reader, Stored};
+use bus::ports::{OpenError, Position, Reader, Stored};
 use domain::decider::Decider;
 use tokio::sync::Notify;
 
 use super::core::{Halt, Partition, Stage};
+use super::losses;
 use super::tracker::Tracker;
 
 /// One lane: what is read and not taken, and what is taken and not recorded.
@@ -45,7 +46,9 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>, lane: Lane) -> 
 }
 
 async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
-    let (config, state) = (&partition.env.config, partition.lane(lane));
+    let (config, state, bus) = (&partition.env.config, partition.lane(lane), &partition.env.bus);
+    let mut connection = bus.losses();
+    let mut newest = state.tracker.borrow().position();
     let mut reader = match open(partition, lane).await {
         Ok(reader) => reader,
         Err(halt) => return halt,
@@ -56,10 +59,19 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
             state.room.notified().await;
             continue;
         }
-        match reader.next(config.lane_batch, config.lane_patience()).await {
+        let read = reader.next(config.lane_batch, config.lane_patience()).await;
+        // Before what comes behind a loss is taken: afterwards nobody could tell that something was there.
+        if connection != bus.losses() {
+            connection = bus.losses();
+            if let Err(halt) = is_whole(partition, lane, newest).await {
+                return halt;
+            }
+        }
+        match read {
             Ok(messages) => {
                 attempt = 0;
-                if !messages.is_empty() {
+                if let Some(last) = messages.last() {
+                    newest = Position { sequence: last.sequence, timestamp_ns: last.timestamp_ns };
                     state.buffer.borrow_mut().extend(messages);
                     partition.work_ready.notify_one();
                 }
@@ -77,20 +89,42 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
     }
 }
 
+/// Halts if something was lost behind the last message that was read, or behind the position if that is further: while nothing
+/// comes, the position goes along with its stream, and what lies before it may be purged.
+async fn is_whole<D: Decider>(partition: &Partition<D>, lane: Lane, newest: Position) -> Result<(), Halt> {
+    let reached = || {
+        let position = partition.lane(lane).tracker.borrow().position();
+        if position.sequence > newest.sequence { position } else { newest }
+    };
+    for attempt in 0.. {
+        let from = reached();
+        match losses::check(partition, lane, from).await {
+            // The position may have moved on, and the stream been purged up to it, between the question and the answer.
+            Ok(Err(_)) if reached() != from => {}
+            Ok(checked) => return checked,
+            Err(error) => {
+                tracing::debug!(partition = partition.number, %error, "a lane is not checked yet");
+            }
+        }
+        tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;
+    }
+    unreachable!("the attempts are counted until one succeeds")
+}
+
 async fn open<D: Decider>(partition: &Partition<D>, lane: Lane) -> Result<Box<dyn Reader>, Halt> {
     let env = &partition.env;
     let filter = env.layout.inbound_filter(partition.number);
-    let mut attempt = 0;
-    loop {
+    for attempt in 0.. {
         let position = partition.lane(lane).tracker.borrow().position();
+        is_whole(partition, lane, position).await?;
         match env.bus.open(&partition.lane(lane).stream, Some(&filter), position).await {
             Ok(reader) => return Ok(reader),
             Err(error @ OpenError::Gap { .. }) => return Err(Halt::Broken(error.to_string())),
             Err(error) => {
                 tracing::warn!(partition = partition.number, %error, "a lane cannot be opened, trying again");
-                tokio::time::sleep(env.config.retry_pause(attempt)).await;
-                attempt += 1;
             }
         }
+        tokio::time::sleep(env.config.retry_pause(attempt)).await;
     }
+    unreachable!("the attempts are counted until one succeeds")
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
 //! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
-//! `positions` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
+//! `positions`, `losses` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
 //! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
 
 mod actor;
@@ -20,6 +20,7 @@ pub(crate) mod keeping;
 mod lanes;
 mod life;
 pub(crate) mod loading;
+mod losses;
 mod pages;
 mod positions;
 mod publisher;

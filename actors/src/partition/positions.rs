@@ -40,11 +40,15 @@ async fn go_along<D: Decider>(partition: &Partition<D>, lane: Lane) -> Result<()
     if newest.is_some_and(|newest| newest.sequence > position.sequence) {
         return Ok(());
     }
-    let Some(last) = bus.get(&state.stream, end).await? else { return Ok(()) };
+    let last = bus.get(&state.stream, end).await?;
+    if last.is_none() && bus.bounds(&state.stream).await?.last < end {
+        return Ok(());
+    }
+    // Somebody purged the end itself. The old time is older than whatever gets that sequence after a loss, so that is noticed.
+    let timestamp_ns = last.map_or(position.timestamp_ns.max(1), |last| last.timestamp_ns);
     let unmoved = state.tracker.borrow().position() == position;
     if partition.is_idle(lane) && unmoved {
-        let end = Position { sequence: last.sequence, timestamp_ns: last.timestamp_ns };
-        state.tracker.borrow_mut().skip_to(end);
+        state.tracker.borrow_mut().skip_to(Position { sequence: end, timestamp_ns });
         partition.queue.filled.notify_one();
     }
     Ok(())

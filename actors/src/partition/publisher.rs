@@ -45,6 +45,8 @@ pub(crate) struct OutputJob {
 #[derive(Debug, Default)]
 pub(crate) struct Published {
     pub(crate) through: Cell<u64>,
+    /// The last record of which pages or dead letters were stored.
+    pub(crate) stored: Cell<u64>,
     /// Rings when `through` has moved.
     pub(crate) moved: Notify,
     last: RefCell<HashMap<String, Last>>,
@@ -95,7 +97,7 @@ fn send<D: Decider>(partition: &Partition<D>, notice: Outgoing) {
 /// Stores the ordered outputs of a record, then sends its notices.
 pub(crate) async fn publish<D: Decider>(partition: &Partition<D>, job: OutputJob) {
     let OutputJob { journal_sequence, ordered, notices } = job;
-    let metrics = &partition.env.metrics;
+    let (metrics, tells) = (&partition.env.metrics, !ordered.is_empty());
     for output in &ordered {
         if output.stream == StreamId::Events {
             metrics.pages.add_one();
@@ -120,6 +122,9 @@ pub(crate) async fn publish<D: Decider>(partition: &Partition<D>, job: OutputJob
         send(partition, notice);
     }
     partition.published.through.set(journal_sequence);
+    if tells {
+        partition.published.stored.set(journal_sequence);
+    }
     partition.published.moved.notify_one();
 }
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::entity::HashKey;
 use crate::node::PartitionStatus;
+use crate::outbound::Marker;
 use crate::partition::checkpoint::MARKER;
 use crate::partition::{Environment, Halt, JournalEnd, Partition, append};
 use crate::record::{
@@ -82,6 +83,7 @@ pub(super) async fn fence<D: Decider>(
 async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
     let stream = env.layout.name(StreamId::Journal(number));
     let bounds: StreamBounds = env.bus.bounds(&stream).await?;
+    nothing_beyond(number, env, &stream, bounds.last).await?;
     if bounds.last == 0 {
         return Ok(Found {
             end: JournalEnd::default(),
@@ -120,8 +122,39 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
         sequence: bounds.last,
         hash,
         positions: last.positions,
+        outputs_through: last.outputs_through,
     };
     Ok(Found { end, ahead: last.ahead, outputs_through: last.outputs_through, hash_key: Some(hash_key) })
+}
+
+/// What left the partition tells of records that were there: if the journal ends before one of them, it lost its end or was
+/// made anew, and everything decided since would be decided again, differently.
+async fn nothing_beyond<P>(
+    number: u16,
+    env: &Environment<P>,
+    stream: &str,
+    last: u64,
+) -> Result<(), Trouble> {
+    for (outputs, subject) in [
+        (StreamId::Events, env.layout.page("*", number)),
+        (StreamId::Dlq, env.layout.dead_letter("*", "*", "*", number)),
+    ] {
+        let newest = env.bus.last_on_subject(&env.layout.name(outputs), &subject).await?;
+        let Some(told) = newest.as_ref().and_then(Marker::of).filter(|told| told.sequence > last) else {
+            continue;
+        };
+        // Its owner may have gone on between the two questions.
+        if env.bus.bounds(stream).await?.last >= told.sequence {
+            return Err(Trouble::Later("another owner writes the journal".to_owned()));
+        }
+        let (outputs, gone) = (env.layout.name(outputs), last + 1);
+        return Err(Trouble::Never(format!(
+            "{stream}: ends at record {last}, but {outputs} tells of record {}; records {gone} to {} are gone, restore the \
+             stream",
+            told.sequence, told.sequence
+        )));
+    }
+    Ok(())
 }
 
 /// The marker of the snapshots as it stands in the stream, or why it cannot be read, and its sequence; none = there is none.

@@ -9,6 +9,7 @@ mod commit;
 mod handing;
 mod journal_format;
 mod packing;
+mod purging;
 mod receipts;
 mod recovery;
 mod snapshots;

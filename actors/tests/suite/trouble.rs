@@ -57,10 +57,21 @@ impl Bus for Withholding {
     async fn bounds(&self, stream: &str) -> Result<StreamBounds, Unavailable> {
         self.inner.bounds(stream).await
     }
+    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable> {
+        self.inner.missing_after(stream, sequence).await
+    }
+    async fn count_between(
+        &self,
+        stream: &str,
+        filter: &str,
+        after: u64,
+        through: u64,
+    ) -> Result<u64, Unavailable> {
+        self.inner.count_between(stream, filter, after, through).await
+    }
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
         self.inner.purge_below(stream, sequence).await
     }
-
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
         self.inner.purge_filtered(stream, filter, sequence).await
     }

@@ -308,6 +308,24 @@ impl Bus for FaultyBus {
         self.inner.bounds(stream).await
     }
 
+    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable> {
+        self.state.alive().await;
+        self.state.perhaps_fails("missing after")?;
+        self.inner.missing_after(stream, sequence).await
+    }
+
+    async fn count_between(
+        &self,
+        stream: &str,
+        filter: &str,
+        after: u64,
+        through: u64,
+    ) -> Result<u64, Unavailable> {
+        self.state.alive().await;
+        self.state.perhaps_fails("count between")?;
+        self.inner.count_between(stream, filter, after, through).await
+    }
+
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
         self.state.alive().await;
         self.state.perhaps_fails("purge")?;

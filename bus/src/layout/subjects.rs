@@ -5,6 +5,7 @@ use std::fmt::Display;
 use domain::envelope::Plane;
 
 use super::catalogue::Layout;
+use super::stream::{Lane, StreamId};
 
 /// What the stored subject of an inbound message says. The tokens are as somebody published them: not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,11 @@ impl Layout {
     /// What a partition reads of an inbound stream: a filter on stored subjects.
     pub fn inbound_filter(&self, partition: u16) -> String {
         format!("{}.v1.p.{partition}.>", self.root)
+    }
+
+    /// Where it is written down what was purged around a partition that stands still: a key in the bucket of owners.
+    pub fn purge_note(&self, lane: Lane) -> String {
+        format!("$KV.{}.purged.{}", self.bucket(StreamId::Owners), self.name(lane.stream()))
     }
 
     /// Takes a stored inbound subject apart; none = it is not of the form that the transform makes.

@@ -218,6 +218,20 @@ impl Bus for MemoryBus {
         Ok(self.reached("bounds of", stream)?.bounds((self.shared.clock)()))
     }
 
+    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable> {
+        Ok(self.reached("holes of", stream)?.kept().missing_after(sequence))
+    }
+
+    async fn count_between(
+        &self,
+        stream: &str,
+        filter: &str,
+        after: u64,
+        through: u64,
+    ) -> Result<u64, Unavailable> {
+        Ok(self.reached("count in", stream)?.kept().count_between(filter, after, through))
+    }
+
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
         self.purgeable(stream)?.kept().remove_below(sequence);
         Ok(())

@@ -188,13 +188,27 @@ impl Kept {
         }
     }
 
-    /// Removes everything below `sequence` on subjects that match the filter.
+    /// How many messages behind `sequence` are gone.
+    pub(super) fn missing_after(&self, sequence: u64) -> u64 {
+        let behind = usize::try_from((sequence + 1).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let there = self.messages.iter().skip(behind).filter(|message| message.is_some()).count();
+        self.last.saturating_sub(sequence).saturating_sub(u64::try_from(there).expect("a length is a u64"))
+    }
+
+    /// How many messages on subjects of `filter` there are behind `after` up to `through`.
+    pub(super) fn count_between(&self, filter: &str, after: u64, through: u64) -> u64 {
+        let taken = self.subjects.iter().filter(|(name, _)| matches(filter, name));
+        let until = |subject: &Subject, last: u64| subject.sequences.partition_point(|at| *at <= last);
+        let count = taken.map(|(_, subject)| until(subject, through).saturating_sub(until(subject, after)));
+        u64::try_from(count.sum::<usize>()).expect("a length is a u64")
+    }
+
+    /// Removes what is below `sequence` and on a subject that `filter` takes.
     pub(super) fn remove_filtered(&mut self, filter: &str, sequence: u64) {
-        let of_filter = self.subjects.iter().filter(|(name, _)| matches(filter, name));
-        let doomed: Vec<u64> = of_filter
-            .flat_map(|(_, subject)| subject.sequences.iter().copied().take_while(|at| *at < sequence))
-            .collect();
-        for sequence in doomed {
+        let taken = self.subjects.iter().filter(|(name, _)| matches(filter, name));
+        let below = |subject: &Subject| subject.sequences.partition_point(|at| *at < sequence);
+        let removed = taken.flat_map(|(_, subject)| subject.sequences.range(..below(subject)).copied());
+        for sequence in removed.collect::<Vec<_>>() {
             self.remove(sequence);
         }
     }

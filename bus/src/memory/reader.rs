@@ -31,8 +31,8 @@ impl MemoryReader {
         position: Position,
     ) -> Result<Self, OpenError> {
         let mut kept = stream.kept();
-        let gone = position.sequence > 0 && kept.count > 0 && position.sequence + 1 < kept.first;
-        if gone {
+        let gone = position.sequence + 1 < kept.first && position.sequence < kept.last;
+        if filter.is_none() && position.sequence > 0 && gone {
             let (from, to) = (position.sequence + 1, kept.first);
             return Err(OpenError::Gap { stream: stream.spec.name.clone(), from, to });
         }

@@ -114,6 +114,8 @@ impl Stream {
             last: kept.last,
             messages: kept.count,
             bytes: kept.bytes,
+            // The streams are as old as the broker, and nobody makes one of them anew.
+            created_ns: 0,
             most_messages: self.spec.bounds.messages,
             most_bytes: self.spec.bounds.bytes,
         }

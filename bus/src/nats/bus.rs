@@ -14,6 +14,7 @@ use futures_util::StreamExt;
 
 use super::batch;
 use super::connect::{ConnectError, Connection, NatsOptions, Version};
+use super::counting;
 use super::reader::NatsReader;
 use super::sender::Sender;
 use super::translate;
@@ -203,17 +204,47 @@ impl Bus for NatsBus {
             last: state.last_sequence,
             messages: state.messages,
             bytes: state.bytes,
+            created_ns: translate::nanoseconds(info.created.unix_timestamp_nanos()),
             most_messages: bound(info.config.max_messages),
             most_bytes: bound(info.config.max_bytes),
         })
     }
 
+    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable> {
+        let error = |error: &dyn std::fmt::Display| unavailable("holes of", stream, error);
+        let handle = self.stream(stream).await?;
+        let state = handle.get_info().await.map_err(|cause| error(&cause))?.state;
+        if state.deleted_count.unwrap_or_default() == 0 {
+            return Ok(counting::missing(&state, sequence));
+        }
+        let listed = handle.info_builder().with_deleted(true).fetch().await.map_err(|cause| error(&cause))?;
+        Ok(counting::missing(&listed.info.state, sequence))
+    }
+
+    async fn count_between(
+        &self,
+        stream: &str,
+        filter: &str,
+        after: u64,
+        through: u64,
+    ) -> Result<u64, Unavailable> {
+        counting::between(&self.stream(stream).await?, stream, filter, after, through).await
+    }
+
     async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
+        // For the server 0 means no bound at all, and below the first sequence there is nothing.
+        if sequence <= 1 {
+            return Ok(());
+        }
         let purged = self.stream(stream).await?.purge().sequence(sequence).await;
         purged.map(drop).map_err(|error| unavailable("purge", stream, &error))
     }
 
     async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
+        // For the server 0 means no bound at all, and below the first sequence there is nothing.
+        if sequence <= 1 {
+            return Ok(());
+        }
         let purged = self.stream(stream).await?.purge().filter(filter).sequence(sequence).await;
         purged.map(drop).map_err(|error| unavailable("purge", stream, &error))
     }

@@ -1,12 +1,13 @@
 //! The adapter for a real nats-server with `JetStream`.
 //!
-//! Reading order: `connect` (two connections and the version check), `bus` (the port), `translate` (messages and errors in both
+//! Reading order: `connect` (two connections and the version check), `bus` (the port), `counting`, `translate` (messages and errors in both
 //! directions), `sender` (fire and forget), `reader`, [`setup`](Setup) (creating and checking streams), `durability`, and
 //! `process` (a server of one's own for demos and tests).
 
 mod batch;
 mod bus;
 mod connect;
+mod counting;
 mod durability;
 mod process;
 mod reader;

@@ -68,9 +68,11 @@ impl NatsReader {
             healed: Healed::default(),
         };
         let state = reader.state().await?;
-        // Only here: while a reader is open, what lies between its last message and the first one there belonged to others.
-        if position.sequence > 0 && state.messages > 0 && position.sequence + 1 < state.first_sequence {
-            let (from, to) = (position.sequence + 1, state.first_sequence);
+        // Only here, and only without a filter: what is gone while a reader is open was there for others to consume first.
+        let first = if state.messages == 0 { state.last_sequence + 1 } else { state.first_sequence };
+        let gone = position.sequence + 1 < first && position.sequence < state.last_sequence;
+        if filter.is_none() && position.sequence > 0 && gone {
+            let (from, to) = (position.sequence + 1, first);
             return Err(OpenError::Gap { stream: stream.to_owned(), from, to });
         }
         reader.feed = Some(reader.start(&state).await?);

@@ -103,7 +103,7 @@ pub(super) fn request(message: Message) -> Request {
     }
 }
 
-fn nanoseconds(exact: i128) -> i64 {
+pub(super) fn nanoseconds(exact: i128) -> i64 {
     i64::try_from(exact).unwrap_or(i64::MAX)
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::envelope::{Headers, Plane};
 
 pub(crate) mod core;
+pub(crate) mod purging;
 pub(crate) mod reading;
 pub(crate) mod storing;
 
@@ -108,14 +109,19 @@ macro_rules! whole_contract {
             storing::a_batch_of_the_largest_size_is_taken_and_a_larger_one_is_not,
             storing::a_marked_batch_is_stored_or_deposed,
             storing::a_purge_by_filter_takes_only_what_fits_and_stands_before,
-            storing::the_audit_cannot_be_purged,
+            purging::a_purge_by_filter_leaves_everything_else_where_it_is,
+            purging::a_purge_by_filter_takes_nothing_at_or_behind_its_sequence,
+            purging::a_purge_by_filter_makes_room,
+            purging::what_is_gone_is_counted_however_it_went,
+            purging::the_audit_cannot_be_purged,
             storing::an_append_is_stored_or_fenced,
             reading::a_reader_gives_its_partition_in_order_and_once,
             reading::a_reader_starts_after_its_position,
             reading::a_reader_waits_for_what_comes_later,
             reading::a_reader_of_nothing_comes_back_empty,
             reading::a_gap_before_the_first_message_is_an_error,
-            reading::a_purge_of_everything_is_no_gap,
+            reading::a_purge_of_everything_is_a_gap_unless_the_position_is_at_the_end,
+            reading::a_reader_with_a_filter_goes_on_behind_what_others_had_purged,
             reading::a_position_beyond_the_end_goes_back,
             reading::another_timestamp_at_the_position_goes_back,
             reading::an_unknown_stream_is_named,

@@ -77,14 +77,36 @@ pub(crate) async fn a_gap_before_the_first_message_is_an_error(bus: SharedBus) {
     assert_eq!(bodies(&read(&mut *from_anywhere, 2).await), ["c", "d"]);
 }
 
-pub(crate) async fn a_purge_of_everything_is_no_gap(bus: SharedBus) {
+pub(crate) async fn a_purge_of_everything_is_a_gap_unless_the_position_is_at_the_end(bus: SharedBus) {
     for body in ["a", "b", "c"] {
         stored(&*bus, work("o-1", body)).await;
     }
     let first = bus.get(&work_stream(), 1).await.unwrap().unwrap();
+    let last = bus.get(&work_stream(), 3).await.unwrap().unwrap();
     bus.purge_below(&work_stream(), 4).await.unwrap();
-    let mut reader = bus.open(&work_stream(), None, after(&first)).await.unwrap();
+    let Err(error) = bus.open(&work_stream(), None, after(&first)).await else { panic!("expected a gap") };
+    assert_eq!(error, OpenError::Gap { stream: work_stream(), from: 2, to: 4 });
+    let mut reader = bus.open(&work_stream(), None, after(&last)).await.unwrap();
     stored(&*bus, work("o-1", "d")).await;
+    assert_eq!(bodies(&read(&mut *reader, 1).await), ["d"]);
+    assert_eq!(reader.healed().lost, 0);
+}
+
+pub(crate) async fn a_reader_with_a_filter_goes_on_behind_what_others_had_purged(bus: SharedBus) {
+    let (own, other) = ("o-1", "o-2");
+    let partition = |key| Key::new(key).unwrap().partition(4);
+    assert_ne!(partition(own), partition(other));
+    let first = stored(&*bus, work(own, "a")).await;
+    for body in ["b", "c"] {
+        stored(&*bus, work(other, body)).await;
+    }
+    stored(&*bus, work(own, "d")).await;
+    let first = bus.get(&work_stream(), first).await.unwrap().unwrap();
+    bus.purge_filtered(&work_stream(), &layout().inbound_filter(partition(other)), 4).await.unwrap();
+    bus.purge_below(&work_stream(), 2).await.unwrap();
+    assert_eq!(bus.bounds(&work_stream()).await.unwrap().first, 4);
+    let filter = layout().inbound_filter(partition(own));
+    let mut reader = bus.open(&work_stream(), Some(&filter), after(&first)).await.unwrap();
     assert_eq!(bodies(&read(&mut *reader, 1).await), ["d"]);
     assert_eq!(reader.healed().lost, 0);
 }

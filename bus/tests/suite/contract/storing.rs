@@ -213,13 +213,6 @@ pub(crate) async fn a_purge_by_filter_takes_only_what_fits_and_stands_before(bus
     assert_eq!((bounds.first, bounds.last, bounds.messages), (4, 5, 1));
 }
 
-pub(crate) async fn the_audit_cannot_be_purged(bus: SharedBus) {
-    let (layout, stream) = (layout(), layout().name(StreamId::Audit));
-    stored(&*bus, message(layout.audit("main", "order", "release", 1), "by whom")).await;
-    assert!(bus.purge_below(&stream, 2).await.is_err());
-    assert_eq!(bodies(&all(&bus, &stream).await), ["by whom"]);
-}
-
 pub(crate) async fn an_append_is_stored_or_fenced(bus: SharedBus) {
     let (stream, subject) = (layout().name(StreamId::Journal(1)), layout().journal(1));
     let append = |body: &'static str, last| {
