@@ -34,9 +34,15 @@ fn exactly(run: &Value, part: &str, expected: &Value) {
 #[tokio::test]
 async fn relays_send_what_the_server_sends_and_every_order_completes() {
     let sizes = ["--orders", "200", "--warm-up", "40", "--rounds", "1", "--in-flight", "40"];
-    let output =
-        loadtest(&[&["raw", "--sync", "default", "--submit-batch", "4", "--json"], &sizes[..]].concat())
-            .await;
+    let arguments = [&["raw", "--sync", "default", "--submit-batch", "4", "--json"], &sizes[..]].concat();
+    let mut output = loadtest(&arguments).await;
+    // A relay of recorded messages now and then calls its own run invalid on a busy machine; then there is nothing to compare.
+    for _ in 0..3 {
+        if output.status.code() != Some(1) {
+            break;
+        }
+        output = loadtest(&arguments).await;
+    }
     let talk = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{talk}");
     let result: Value = serde_json::from_slice(&output.stdout).unwrap();
