@@ -15,8 +15,10 @@ pub(crate) const MOST_EVENTS: usize = 900;
 pub(crate) const MOST_PAGE_BYTES: usize = 512 * 1024;
 /// The largest single decision; one beyond it is a fault of the rules.
 pub(crate) const MOST_DECISION_BYTES: usize = 768 * 1024;
-/// The largest inbound body.
+/// The largest inbound body, of a message alone or of an item of a batch.
 pub(crate) const MOST_BODY_BYTES: usize = 256 * 1024;
+/// The largest inbound batch: what the server takes as one message unless it is configured for more.
+pub(crate) const MOST_BATCH_BYTES: usize = 1024 * 1024;
 /// The largest inbound headers, names and values.
 pub(crate) const MOST_HEADER_BYTES: usize = 32 * 1024;
 /// The most items of an inbound batch.

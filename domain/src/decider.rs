@@ -216,6 +216,7 @@ pub trait Decider: Sized + 'static {
     type Policies: Clone + std::fmt::Debug + Send + 'static;
 
     /// Does a message with this domain and name belong to this kind, and on which plane? None = unknown type.
+    /// Nobody looks at the body before: nesting, and lengths that a body only claims, are checked here, before it is read.
     fn decode(envelope: &Envelope) -> Result<Addressed<Self::Message>, Refusal>;
 
     /// Judges `input`. `Err` refuses it and changes nothing (only asks and new work can be refused).

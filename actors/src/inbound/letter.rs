@@ -4,6 +4,7 @@ use bus::layout::Layout;
 use domain::decider::Decider;
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::Key;
+use domain::messages::depth::check_pack;
 use domain::reason::{DeadReason, Refusal};
 
 use super::{Elsewhere, Refused};
@@ -59,6 +60,7 @@ fn id_in_body<D: Decider>(envelope: &Envelope) -> Option<String> {
         return None;
     }
     let body: serde_json::Value = if super::screening::is_message_pack(&envelope.headers) {
+        check_pack(&envelope.body).ok()?;
         rmp_serde::from_slice(&envelope.body).ok()?
     } else {
         serde_json::from_slice(&envelope.body).ok()?

@@ -2,6 +2,7 @@
 
 mod batch;
 mod letter;
+mod rows;
 mod screening;
 
 use bus::layout::Layout;
@@ -35,8 +36,8 @@ pub(crate) struct Refused {
 pub(crate) struct Elsewhere {
     /// The partition that it belongs to.
     pub(crate) partition: u16,
-    /// The item as a message of its own.
-    pub(crate) message: Outgoing,
+    /// Where the item stands as a message of its own.
+    pub(crate) subject: String,
     /// The item as it came.
     pub(crate) envelope: Envelope,
 }
@@ -50,6 +51,14 @@ pub(crate) enum Item<M> {
     Refused(Refused),
     /// For another partition.
     Elsewhere(Elsewhere),
+}
+
+impl Elsewhere {
+    /// The item as a message of its own.
+    pub(crate) fn message(&self) -> Outgoing {
+        let headers = batch::for_the_way(&self.envelope.headers);
+        Outgoing { subject: self.subject.clone(), headers, body: self.envelope.body.clone() }
+    }
 }
 
 impl Refused {

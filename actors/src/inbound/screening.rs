@@ -5,16 +5,12 @@ use bus::ports::Stored;
 use domain::decider::Decider;
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::Token;
-use domain::messages::depth::json_is_deeper_than;
 use domain::reason::{DeadReason, Refusal, Violation};
 use domain::time::Timestamp;
 
 use super::letter::{refuse, refused};
 use super::{Arrival, Item, Refused};
 use crate::config::{MOST_BODY_BYTES, MOST_HEADER_BYTES};
-
-/// The deepest nesting of a body.
-pub(super) const MOST_DEPTH: usize = 32;
 
 /// Reads the stored subject. Tokens that the contract does not allow are named in a dead letter with the nearest allowed ones.
 pub(super) fn envelope(layout: &Layout, stream: &str, stored: Stored) -> Result<Envelope, Box<Refused>> {
@@ -62,7 +58,7 @@ fn nearest_token(text: &str) -> Token {
 
 /// Judges one message as far as that needs no state. How deep its body is nested, the decoder looks at before it reads it.
 pub(super) fn screen<D: Decider>(layout: &Layout, partition: u16, envelope: Envelope) -> Item<D::Message> {
-    if let Err(refusal) = outside(layout, &envelope) {
+    if let Err(refusal) = outside(layout, &envelope, MOST_BODY_BYTES) {
         return Item::Refused(refuse::<D>(layout, envelope, refusal));
     }
     let addressed = match D::decode(&envelope) {
@@ -81,10 +77,10 @@ pub(super) fn screen<D: Decider>(layout: &Layout, partition: u16, envelope: Enve
 }
 
 /// Size and headers: all that is looked at before the body.
-pub(super) fn outside(layout: &Layout, envelope: &Envelope) -> Result<(), Refusal> {
+pub(super) fn outside(layout: &Layout, envelope: &Envelope, most_bytes: usize) -> Result<(), Refusal> {
     let headers: usize = envelope.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     for (what, pointer, bytes, most) in [
-        ("the body", "", envelope.body.len(), MOST_BODY_BYTES),
+        ("the body", "", envelope.body.len(), most_bytes),
         ("all headers", "/headers", headers, MOST_HEADER_BYTES),
     ] {
         if bytes > most {
@@ -150,15 +146,4 @@ pub(super) fn is_message_pack(headers: &Headers) -> bool {
     headers
         .get("content-type")
         .is_some_and(|value| media_type(value).eq_ignore_ascii_case("application/msgpack"))
-}
-
-/// Looks for nesting that a parser would have to follow. MessagePack is bounded by its reader.
-pub(super) fn depth(envelope: &Envelope, most: usize) -> Result<(), Refusal> {
-    if is_message_pack(&envelope.headers) {
-        return Ok(());
-    }
-    if json_is_deeper_than(&envelope.body, most) {
-        return Err(Refusal::new(DeadReason::Schema, "", format!("nested deeper than {most}")));
-    }
-    Ok(())
 }

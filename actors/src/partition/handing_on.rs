@@ -65,7 +65,7 @@ async fn hand_on<D: Decider>(partition: &Partition<D>, item: Elsewhere, consumed
         match through_memory(partition, &item).await {
             Ok(()) => break,
             Err(NotTaken::Busy) => {}
-            Err(NotTaken::Gone) => match env.bus.store(item.message.clone(), Expect::Anything).await {
+            Err(NotTaken::Gone) => match env.bus.store(item.message(), Expect::Anything).await {
                 StoreOutcome::Stored(_) => break,
                 StoreOutcome::Refused(cause) => {
                     // No server takes it, so its own partition cannot judge it: it is set aside here.
@@ -85,7 +85,7 @@ async fn hand_on<D: Decider>(partition: &Partition<D>, item: Elsewhere, consumed
         stream: item.envelope.stream.clone(),
         sequence: item.envelope.sequence,
         item: item.envelope.item.unwrap_or_default(),
-        subject: item.message.subject,
+        subject: item.subject,
     };
     let mut queued = Queued { consumed: Some(consumed), credits: 1, entry_count: 1, ..Queued::default() };
     encode_entry(&mut queued.entries, &Entry::<()>::HandedOn(entry));

@@ -5,6 +5,7 @@ mod tally;
 mod world;
 
 mod archive;
+mod batches;
 mod commit;
 mod handing;
 mod journal_format;

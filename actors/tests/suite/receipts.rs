@@ -13,7 +13,7 @@ use crate::world::{World, identity, pass, run, until};
 const REPLY: &str = "_INBOX.test";
 
 /// Everything that comes to the inbox.
-async fn inbox(world: &World) -> Rc<RefCell<Vec<Value>>> {
+pub(crate) async fn inbox(world: &World) -> Rc<RefCell<Vec<Value>>> {
     let heard = Rc::new(RefCell::new(Vec::new()));
     let mut subscription = world.memory.subscribe("_INBOX.>").await.unwrap();
     let receipts = Rc::clone(&heard);

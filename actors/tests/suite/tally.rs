@@ -8,6 +8,7 @@ use domain::decider::{
 };
 use domain::envelope::{Envelope, Plane};
 use domain::ids::{EntityId, Key, Token};
+use domain::messages::depth::check_pack;
 use domain::reason::{Code, DeadReason, Reason, Refusal};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,7 @@ impl Decider for Tally {
         }
         let packed = envelope.headers.get("content-type") == Some("application/msgpack");
         let body: Body = if packed {
+            check_pack(&envelope.body).map_err(|fault| schema("", &fault.to_string()))?;
             rmp_serde::from_slice(&envelope.body).map_err(|error| schema("", &error.to_string()))?
         } else {
             serde_json::from_slice(&envelope.body).map_err(|error| schema("", &error.to_string()))?

@@ -69,7 +69,7 @@ fn given_wrong_messages_when_they_are_taken_then_each_is_a_dead_letter_and_the_l
     });
 }
 
-fn payload(letter: &Value) -> String {
+pub(crate) fn payload(letter: &Value) -> String {
     use base64::Engine;
     let text = letter["payload_base64"].as_str().unwrap();
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap()

@@ -49,6 +49,16 @@ pub enum PackFault {
     Trailing,
 }
 
+/// How many bytes the `MessagePack` value at the start of `bytes` takes, found without following it into its depth.
+pub fn pack_length(bytes: &[u8]) -> Result<usize, PackFault> {
+    let (mut rest, mut left) = (bytes, 1_u64);
+    while left > 0 {
+        // No more values than bytes can be complete, so the sum cannot run over before the bytes do.
+        left = (left - 1).saturating_add(head(&mut rest)?.unwrap_or(0));
+    }
+    Ok(bytes.len() - rest.len())
+}
+
 /// Walks over exactly one `MessagePack` value.
 pub fn check_pack(bytes: &[u8]) -> Result<(), PackFault> {
     let mut rest = bytes;
@@ -60,33 +70,7 @@ pub fn check_pack(bytes: &[u8]) -> Result<(), PackFault> {
             continue;
         }
         *left -= 1;
-        let marker = take(&mut rest, 1)?[0];
-        let (skip, children) = match marker {
-            0x00..=0x7f | 0xc0..=0xc3 | 0xe0..=0xff => (0, None),
-            0x80..=0x8f => (0, Some(u64::from(marker & 0x0f) * 2)),
-            0x90..=0x9f => (0, Some(u64::from(marker & 0x0f))),
-            0xa0..=0xbf => (u64::from(marker & 0x1f), None),
-            0xc4 | 0xd9 => (length(&mut rest, 1)?, None),
-            0xc5 | 0xda => (length(&mut rest, 2)?, None),
-            0xc6 | 0xdb => (length(&mut rest, 4)?, None),
-            0xc7 => (length(&mut rest, 1)? + 1, None),
-            0xc8 => (length(&mut rest, 2)? + 1, None),
-            0xc9 => (length(&mut rest, 4)? + 1, None),
-            0xcc | 0xd0 => (1, None),
-            0xcd | 0xd1 | 0xd4 => (2, None),
-            0xd5 => (3, None),
-            0xca | 0xce | 0xd2 => (4, None),
-            0xd6 => (5, None),
-            0xcb | 0xcf | 0xd3 => (8, None),
-            0xd7 => (9, None),
-            0xd8 => (17, None),
-            0xdc => (0, Some(length(&mut rest, 2)?)),
-            0xdd => (0, Some(length(&mut rest, 4)?)),
-            0xde => (0, Some(length(&mut rest, 2)? * 2)),
-            0xdf => (0, Some(length(&mut rest, 4)? * 2)),
-        };
-        take(&mut rest, usize::try_from(skip).unwrap_or(usize::MAX))?;
-        if let Some(children) = children {
+        if let Some(children) = head(&mut rest)? {
             if open.len() > MOST_DEPTH {
                 return Err(PackFault::TooDeep);
             }
@@ -94,6 +78,37 @@ pub fn check_pack(bytes: &[u8]) -> Result<(), PackFault> {
         }
     }
     if rest.is_empty() { Ok(()) } else { Err(PackFault::Trailing) }
+}
+
+/// Passes the head of a value, and its bytes if it is a plain one; gives how many values belong into it, none if it is plain.
+fn head(rest: &mut &[u8]) -> Result<Option<u64>, PackFault> {
+    let marker = take(rest, 1)?[0];
+    let (skip, children) = match marker {
+        0x00..=0x7f | 0xc0..=0xc3 | 0xe0..=0xff => (0, None),
+        0x80..=0x8f => (0, Some(u64::from(marker & 0x0f) * 2)),
+        0x90..=0x9f => (0, Some(u64::from(marker & 0x0f))),
+        0xa0..=0xbf => (u64::from(marker & 0x1f), None),
+        0xc4 | 0xd9 => (length(rest, 1)?, None),
+        0xc5 | 0xda => (length(rest, 2)?, None),
+        0xc6 | 0xdb => (length(rest, 4)?, None),
+        0xc7 => (length(rest, 1)? + 1, None),
+        0xc8 => (length(rest, 2)? + 1, None),
+        0xc9 => (length(rest, 4)? + 1, None),
+        0xcc | 0xd0 => (1, None),
+        0xcd | 0xd1 | 0xd4 => (2, None),
+        0xd5 => (3, None),
+        0xca | 0xce | 0xd2 => (4, None),
+        0xd6 => (5, None),
+        0xcb | 0xcf | 0xd3 => (8, None),
+        0xd7 => (9, None),
+        0xd8 => (17, None),
+        0xdc => (0, Some(length(rest, 2)?)),
+        0xdd => (0, Some(length(rest, 4)?)),
+        0xde => (0, Some(length(rest, 2)? * 2)),
+        0xdf => (0, Some(length(rest, 4)? * 2)),
+    };
+    take(rest, usize::try_from(skip).unwrap_or(usize::MAX))?;
+    Ok(children)
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], PackFault> {
