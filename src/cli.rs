@@ -51,6 +51,9 @@ pub struct DemoOptions {
     /// Commands to the participants, and their answers, share broker messages where several are ready.
     #[arg(long)]
     pub batch: bool,
+    /// How orders, commands and answers are written; events are always JSON.
+    #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = ["json", "msgpack"])]
+    pub format: String,
     /// Print one JSON object on stdout instead of the summary.
     #[arg(long)]
     pub json: bool,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::decider::Participant;
+use domain::messages::body::Format;
 use serde::{Deserialize, Serialize};
 
 /// What a record may hold at most, events of other sizes being split over pages. Fixed: readers rely on it.
@@ -66,6 +67,8 @@ pub struct NodeConfig {
     pub in_flight_commands: InFlight,
     /// Which participants take several commands in one message (CONTRACT: command batch).
     pub command_batches: Batches,
+    /// How the commands to each participant are written, alone and in batches.
+    pub command_formats: Formats,
     /// Command batches that wait in front of one participant; what is beyond is dropped, and sent again at its deadline.
     pub send_queue: usize,
     /// Commands a second that recovery sends again to one participant.
@@ -171,6 +174,40 @@ impl Batches {
     }
 }
 
+/// A format for each participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Formats {
+    /// For the loyalty platform.
+    pub loyalty: Format,
+    /// For the payment gateways.
+    pub payment: Format,
+    /// For allocation.
+    pub allocation: Format,
+    /// For warehouses and stores.
+    pub fulfillment: Format,
+    /// For the ERP.
+    pub erp: Format,
+}
+
+impl Formats {
+    /// The same for everybody.
+    pub const fn all(format: Format) -> Self {
+        Self { loyalty: format, payment: format, allocation: format, fulfillment: format, erp: format }
+    }
+
+    /// The format for one participant.
+    pub const fn of(&self, participant: Participant) -> Format {
+        match participant {
+            Participant::Loyalty => self.loyalty,
+            Participant::Payment => self.payment,
+            Participant::Allocation => self.allocation,
+            Participant::Fulfillment => self.fulfillment,
+            Participant::Erp => self.erp,
+        }
+    }
+}
+
 impl Default for NodeConfig {
     fn default() -> Self {
         let singles =
@@ -192,6 +229,7 @@ impl Default for NodeConfig {
             timer_retry_ms: 1_000,
             in_flight_commands: InFlight::default(),
             command_batches: Batches::default(),
+            command_formats: Formats::default(),
             send_queue: 4_096,
             resend_per_second: 5_000,
             pack_after_ms: 2_000,

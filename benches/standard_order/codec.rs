@@ -8,6 +8,7 @@ use bus::ports::Outgoing;
 use criterion::{Criterion, Throughput};
 use domain::decider::Decider;
 use domain::envelope::Envelope;
+use domain::messages::body::Format;
 use domain::order::{Event, Order};
 
 use crate::recorded::Recorded;
@@ -91,7 +92,8 @@ fn batch(criterion: &mut Criterion, recorded: &Recorded) {
     let mut group = criterion.benchmark_group("batch");
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function("pack 64", |bencher| {
-        bencher.iter_batched(|| items.clone(), pack, criterion::BatchSize::SmallInput);
+        let json = |items| pack(items, Format::Json);
+        bencher.iter_batched(|| items.clone(), json, criterion::BatchSize::SmallInput);
     });
     group.finish();
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus::ports::{OpenError, Reader, SharedBus, Unavailable};
+use domain::messages::body::Format;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -33,6 +34,8 @@ pub struct RunOptions {
     pub in_flight: usize,
     /// How reliable the participants are.
     pub profiles: Profiles,
+    /// How the shop writes orders and wishes.
+    pub format: Format,
     /// How long nothing may end before the run is given up.
     pub patience: Duration,
 }
@@ -48,6 +51,7 @@ impl RunOptions {
             rate: None,
             in_flight: 2_000,
             profiles: Profiles::all(crate::simulators::Profile::CALM),
+            format: Format::Json,
             patience: Duration::from_mins(1),
         }
     }
@@ -132,7 +136,8 @@ pub async fn run(
 
     let started = Instant::now();
     let refusing = Arc::clone(&witness);
-    let (shop, emptying) = outbox(Arc::clone(&bus), OutboxSettings::default(), move |message, cause| {
+    let settings = OutboxSettings { format: options.format, ..OutboxSettings::default() };
+    let (shop, emptying) = outbox(Arc::clone(&bus), settings, move |message, cause| {
         refusing.unreadable(&format!("the broker refused {}: {cause}", message.subject));
     });
     let emptying = tokio::spawn(emptying);

@@ -7,6 +7,7 @@ use bus::packing::{Packable, pack};
 use bus::ports::{Expect, OpenError, Outgoing, Reader, SharedBus, StoreOutcome};
 use domain::decider::Participant;
 use domain::ids::Key;
+use domain::messages::body::Format;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -120,7 +121,7 @@ impl Crowd {
             if messages.is_empty() {
                 sleep(PAUSE).await;
             }
-            for (message, _) in pack(messages) {
+            for (message, _) in pack(messages, Format::Json) {
                 self.store(message).await;
             }
         }

@@ -7,8 +7,9 @@ mod summary;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actors::config::Batches;
+use actors::config::{Batches, Formats};
 use actors::node::{Node, NodeState};
+use domain::messages::body::Format;
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunError, RunOptions};
 use loadtest::simulators::{Profile, Profiles};
@@ -44,6 +45,7 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
     if options.batch {
         config.node.command_batches = Batches::ALL;
     }
+    config.node.command_formats = Formats::all(format(options));
     let node = composition::node(&config, stage.bus.clone(), stage.layout.clone());
     let outcome = tokio::select! {
         biased;
@@ -81,12 +83,17 @@ async fn play(options: &DemoOptions, stage: &Stage) -> Result<Report, RunError> 
     let run = RunOptions {
         mix,
         rate: options.rate,
-        profiles: Profiles::all(Profile { batches, ..Profile::CALM }),
+        profiles: Profiles::all(Profile { batches, format: format(options), ..Profile::CALM }),
+        format: format(options),
         ..RunOptions::new(u64::from(options.orders), seed, "demo")
     };
     let naming = Naming::new(&stage.layout.root, "main");
     let display = Display::new();
     loadtest::demo::run(run, stage.bus.clone(), naming, move |progress| display.show(&progress)).await
+}
+
+fn format(options: &DemoOptions) -> Format {
+    if options.format == "msgpack" { Format::MessagePack } else { Format::Json }
 }
 
 /// Waits until every partition takes orders, so that the first of them are not measured against the start.

@@ -119,6 +119,14 @@ async fn the_demo_with_participants_in_batches_ends_clean() {
 }
 
 #[tokio::test]
+async fn the_demo_in_message_pack_ends_clean() {
+    let world = World::bare().await;
+    let packed = ["demo", "--json", "--format", "msgpack", "--orders", "300", "--seed", "7"];
+    check_demo(&run(&packed).await, 300);
+    check_demo(&run(&[&packed[..], &["--batch", "--nats", &world.url]].concat()).await, 300);
+}
+
+#[tokio::test]
 async fn the_demo_without_a_nats_server_in_reach_says_what_to_do() {
     let nowhere = format!("nats://127.0.0.1:{}", free_port());
     let output = run(&["demo", "--orders", "10", "--nats", &nowhere]).await;

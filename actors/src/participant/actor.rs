@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, Recipient};
-use bus::packing::{Packable, pack};
+use bus::packing::{Packable, encoded, pack};
 use bus::ports::{Outgoing, SharedBus};
 use domain::decider::Participant;
+use domain::messages::body::Format;
 
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
@@ -46,6 +47,7 @@ impl Senders {
                     again: VecDeque::new(),
                     resend_per_second: config.resend_per_second,
                     takes_batches: config.command_batches.of(participant),
+                    format: config.command_formats.of(participant),
                 }
             })
         });
@@ -84,9 +86,21 @@ pub(crate) struct ParticipantActor {
     resend_per_second: u32,
     /// It takes several commands in one message.
     takes_batches: bool,
+    /// What it reads.
+    format: Format,
 }
 
 impl ParticipantActor {
+    /// The one way out, for the first send of a command and for every later one: in batches where that is wanted.
+    fn send_all(&self, commands: impl Iterator<Item = Outgoing>) {
+        if !self.takes_batches {
+            return commands.for_each(|command| self.send(encoded(command, self.format), 1));
+        }
+        for (message, count) in pack(commands.map(packable).collect(), self.format) {
+            self.send(message, count);
+        }
+    }
+
     fn send(&self, message: Outgoing, commands: usize) {
         let counters =
             if self.bus.send(message) { &self.metrics.commands } else { &self.metrics.commands_dropped };
@@ -96,10 +110,8 @@ impl ParticipantActor {
     fn send_some_again(&mut self) {
         let ticks = 1_000 / RESEND_INTERVAL.as_millis() as usize;
         let most = (self.resend_per_second as usize / ticks).max(1);
-        for _ in 0..most {
-            let Some(command) = self.again.pop_front() else { return };
-            self.send(command, 1);
-        }
+        let some: Vec<Outgoing> = self.again.drain(..most.min(self.again.len())).collect();
+        self.send_all(some.into_iter());
     }
 
     fn tick(&mut self, context: &mut Context<Self>) {
@@ -125,12 +137,7 @@ impl Handler<Batch> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, Batch(commands): Batch, _: &mut Context<Self>) {
-        if !self.takes_batches {
-            return commands.into_iter().for_each(|command| self.send(command, 1));
-        }
-        for (message, count) in pack(commands.into_iter().map(packable).collect()) {
-            self.send(message, count);
-        }
+        self.send_all(commands.into_iter());
     }
 }
 

@@ -1,12 +1,14 @@
 //! What leaves: commands within their limits, deadlines, positions.
 
 use bus::layout::{Bounds, Layout, StreamId};
-use bus::ports::Bus;
+use bus::ports::{Bus, Expect, Outgoing};
 use std::sync::Arc;
 
 use actors::NodeConfig;
-use actors::config::InFlight;
+use actors::config::{Batches, Formats, InFlight};
 use domain::decider::Participant;
+use domain::envelope::{Headers, Plane};
+use domain::messages::body::Format;
 
 use crate::world::{World, pass, run, until};
 
@@ -131,4 +133,56 @@ fn given_a_tally_when_its_history_is_asked_for_then_versions_causes_and_events_a
         assert_eq!(timeline["entries"][1]["cause"]["id"], "two");
         assert_eq!(node.timeline(&crate::world::id("t-9")).await.unwrap(), None);
     });
+}
+
+#[test]
+fn given_a_participant_that_reads_message_pack_when_it_is_commanded_then_it_may_answer_so_too() {
+    for batches in [Batches::default(), Batches::ALL] {
+        run(async {
+            let mut world = World::new();
+            let config = NodeConfig {
+                command_batches: batches,
+                command_formats: Formats { erp: Format::MessagePack, ..Formats::default() },
+                ..world.config()
+            };
+            let node = world.node_with(config, Arc::clone(&world.bus)).await;
+            world.open(&node, "t-1").await;
+            world.add("t-1", 1, "1").await;
+            world.add("t-1", 2, "2").await;
+            until("both are commanded", || async { effects(&world.commands().await).len() == 2 }).await;
+            for (number, (effect, key)) in effects(&world.commands().await).into_iter().enumerate() {
+                assert_eq!(
+                    (effect.clone(), key.as_str()),
+                    (format!("main:tally:t-1:post:{}", number + 1), "t-1")
+                );
+                let body = serde_json::json!({"tally_id": "t-1", "effect": effect});
+                let subject = world.layout.inbound(Plane::Reply, "main", "erp", "posted", "t-1");
+                let headers = Headers::new().with("content-type", "application/msgpack");
+                let body = rmp_serde::to_vec_named(&body).unwrap().into();
+                world.memory.store(Outgoing { subject, headers, body }, Expect::Anything).await;
+            }
+            until("nothing is open", || async { world.view(&node, "t-1").await.unwrap()["open"] == 0 }).await;
+        });
+    }
+}
+
+/// Effect and key of each command, alone or in a batch, all of them in MessagePack.
+fn effects(commands: &[bus::ports::Stored]) -> Vec<(String, String)> {
+    let mut effects = Vec::new();
+    for command in commands {
+        assert_eq!(command.headers.get("content-type"), Some("application/msgpack"));
+        let body: serde_json::Value = rmp_serde::from_slice(&command.body).unwrap();
+        match body.as_array() {
+            None => effects.push((
+                command.headers.get("Effect-Id").unwrap().to_owned(),
+                command.headers.get("Key").unwrap().to_owned(),
+            )),
+            Some(items) => effects.extend(items.iter().map(|item| {
+                assert_eq!(item["body"]["effect"], item["headers"]["Effect-Id"]);
+                let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+                (text(&item["headers"]["Effect-Id"]), text(&item["key"]))
+            })),
+        }
+    }
+    effects
 }

@@ -1,5 +1,6 @@
 //! From the bytes of a body to a typed message, or to everything that is wrong with it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::messages::depth::{MOST_DEPTH, check_pack, json_is_deeper_than};
@@ -10,15 +11,26 @@ use crate::reason::{DeadReason, Refusal};
 pub const MOST_BODY_BYTES: usize = 256 * 1024;
 
 /// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Format {
     /// `application/json`, and what is meant without a `content-type`.
+    #[default]
+    #[serde(rename = "json")]
     Json,
     /// `application/msgpack`.
+    #[serde(rename = "msgpack")]
     MessagePack,
 }
 
 impl Format {
+    /// The `content-type` of a body in this format.
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::MessagePack => "application/msgpack",
+        }
+    }
+
     /// The format that a `content-type` names; parameters such as `charset` do not count.
     pub fn of_content_type(content_type: Option<&str>) -> Result<Self, Refusal> {
         let Some(content_type) = content_type else { return Ok(Self::Json) };
@@ -80,6 +92,19 @@ pub(super) fn read_with<T: Shape>(
         faults.push(error);
     }
     Err(Refusal { reason: DeadReason::Schema, violations: faults.into_violations() })
+}
+
+/// The same value in `MessagePack`: maps with names, whole numbers as such. `Err` says why `json` is no JSON.
+pub fn message_pack_of(json: &[u8]) -> Result<Vec<u8>, String> {
+    let value: Value = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    rmp_serde::to_vec_named(&value).map_err(|error| error.to_string())
+}
+
+/// The same value in JSON. `Err` says why `pack` is not one complete `MessagePack` value that JSON can hold.
+pub fn json_of(pack: &[u8]) -> Result<Vec<u8>, String> {
+    check_pack(pack).map_err(|fault| fault.to_string())?;
+    let value: Value = rmp_serde::from_slice(pack).map_err(|error| error.to_string())?;
+    serde_json::to_vec(&value).map_err(|error| error.to_string())
 }
 
 fn check_bytes(format: Format, bytes: &[u8]) -> Result<(), Refusal> {

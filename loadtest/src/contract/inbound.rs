@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bus::ports::Stored;
+use domain::messages::body::{Format, json_of};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -28,6 +29,14 @@ pub enum Unreadable {
         /// What the decoder said.
         cause: serde_json::Error,
     },
+    /// The body says that it is `MessagePack`, and is not.
+    #[error("body of {subject}: {cause}")]
+    Pack {
+        /// The message.
+        subject: String,
+        /// What is wrong with it.
+        cause: String,
+    },
 }
 
 /// A command to a participant.
@@ -49,6 +58,20 @@ pub struct Command<'a> {
     pub body: CommandBody<'a>,
     /// The body as it came.
     pub raw: &'a [u8],
+}
+
+/// The message as JSON; one in `MessagePack` is written anew, value by value.
+pub fn as_json(stored: &Stored) -> Result<Cow<'_, Stored>, Unreadable> {
+    let unreadable = |cause| Unreadable::Pack { subject: stored.subject.clone(), cause };
+    let format = Format::of_content_type(stored.headers.get("content-type"))
+        .map_err(|refusal| unreadable(format!("{refusal:?}")))?;
+    match format {
+        Format::Json => Ok(Cow::Borrowed(stored)),
+        Format::MessagePack => {
+            let body = json_of(&stored.body).map_err(unreadable)?.into();
+            Ok(Cow::Owned(Stored { body, ..stored.clone() }))
+        }
+    }
 }
 
 impl<'a> Command<'a> {

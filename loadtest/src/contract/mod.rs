@@ -6,7 +6,7 @@ mod outbound;
 
 pub use inbound::{
     Command, CommandBody, Destination, DocumentRow, EventData, Page, PageEvent, ReceiptBody, ReleaseRow,
-    TenderRow, Unreadable,
+    TenderRow, Unreadable, as_json,
 };
 pub use naming::{Naming, Sender};
 pub use outbound::{

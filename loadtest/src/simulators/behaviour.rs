@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::decider::Participant;
+use domain::messages::body::Format;
 
 use crate::chance::{Dice, PerMille};
 
@@ -31,6 +32,8 @@ pub struct Profile {
     pub unknown_outcomes: PerMille,
     /// Answers go out in batches where several are ready, by partition of so many; none = each alone.
     pub batches: Option<u16>,
+    /// How answers are written; commands are read in either format.
+    pub format: Format,
 }
 
 impl Profile {
@@ -47,6 +50,7 @@ impl Profile {
         transients: 0,
         unknown_outcomes: 0,
         batches: None,
+        format: Format::Json,
     };
 
     /// Repeats itself, is sometimes silent or unsure, never so late that an order is given up.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use bus::packing::{Packable, pack};
+use bus::packing::{Packable, encoded, pack};
 use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
 use domain::ids::Key;
+use domain::messages::body::Format;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
@@ -21,11 +22,19 @@ pub struct OutboxSettings {
     pub pause: Duration,
     /// Answers and facts that wait together go out in batches, by partition of so many; none = each alone.
     pub batch_partitions: Option<u16>,
+    /// How everything is written; it is handed over as JSON.
+    pub format: Format,
 }
 
 impl Default for OutboxSettings {
     fn default() -> Self {
-        Self { under_way: 256, waiting: 1024, pause: Duration::from_millis(5), batch_partitions: None }
+        Self {
+            under_way: 256,
+            waiting: 1024,
+            pause: Duration::from_millis(5),
+            batch_partitions: None,
+            format: Format::Json,
+        }
     }
 }
 
@@ -74,21 +83,23 @@ fn together(
     receiver: &mut mpsc::Receiver<Outgoing>,
     settings: OutboxSettings,
 ) -> Vec<Outgoing> {
-    let Some(partitions) = settings.batch_partitions else { return vec![first] };
+    let Some(partitions) = settings.batch_partitions else {
+        return vec![encoded(first, settings.format)];
+    };
     let mut messages = vec![first];
     while messages.len() < settings.under_way {
         let Ok(next) = receiver.try_recv() else { break };
         messages.push(next);
     }
-    let (told, mut alone): (Vec<_>, Vec<_>) = messages
+    let (told, alone): (Vec<_>, Vec<_>) = messages
         .into_iter()
         .partition(|message| message.subject.contains(".reply.") || message.subject.contains(".fact."));
     let packable = told.into_iter().filter_map(|message| {
         let key = Key::new(message.subject.rsplit('.').next()?).ok()?;
         Some(Packable { partition: key.partition(partitions), key: key.to_string(), message })
     });
-    alone.extend(pack(packable.collect()).into_iter().map(|(message, _)| message));
-    alone
+    let batches = pack(packable.collect(), settings.format).into_iter().map(|(message, _)| message);
+    alone.into_iter().map(|message| encoded(message, settings.format)).chain(batches).collect()
 }
 
 /// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.

@@ -15,7 +15,7 @@ use super::desk::{Answer, Desk, Trade};
 use super::outbox::Outbox;
 use super::position::open;
 use super::simulator::{Forgotten, Simulator};
-use crate::contract::{Command, Naming, Sender};
+use crate::contract::{Command, Naming, Sender, as_json};
 use crate::ledger::{Entry, Witness};
 
 /// How many commands are read at once.
@@ -124,9 +124,11 @@ impl<T: Trade> Runner<T> {
 
     /// Meets one send of a command, or of several in a batch.
     fn take(&mut self, stored: &Stored) {
-        match Command::read_all(stored) {
-            Ok(commands) => commands.iter().for_each(|command| self.meet(command)),
-            Err(cause) => self.witness.unreadable(&cause.to_string()),
+        let read = as_json(stored).and_then(|stored| {
+            Command::read_all(&stored).map(|commands| commands.iter().for_each(|command| self.meet(command)))
+        });
+        if let Err(cause) = read {
+            self.witness.unreadable(&cause.to_string());
         }
     }
 

@@ -91,8 +91,8 @@ async fn run<T: Trade>(
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), OpenError> {
     let refusal_witness = Arc::clone(&witness);
-    let settings =
-        OutboxSettings { batch_partitions: simulator.profile.batches, ..OutboxSettings::default() };
+    let Profile { batches, format, .. } = simulator.profile;
+    let settings = OutboxSettings { batch_partitions: batches, format, ..OutboxSettings::default() };
     let (outbox, emptying) = outbox(Arc::clone(&bus), settings, move |message, cause| {
         refusal_witness.unreadable(&format!("the broker refused {}: {cause}", message.subject));
     });
