@@ -14,6 +14,8 @@ pub(crate) const MOST_DECISIONS: usize = 500;
 pub(crate) const MOST_EVENTS: usize = 900;
 /// The largest event page.
 pub(crate) const MOST_PAGE_BYTES: usize = 512 * 1024;
+/// The largest row of a page: alone in its page, it stays below what the server takes as one message.
+pub(crate) const MOST_ROW_BYTES: usize = 768 * 1024;
 /// The largest single decision; one beyond it is a fault of the rules.
 pub(crate) const MOST_DECISION_BYTES: usize = 768 * 1024;
 /// The largest inbound body, of a message alone or of an item of a batch.

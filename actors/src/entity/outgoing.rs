@@ -7,7 +7,7 @@ use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
 
 use super::memory::Entity;
-use crate::config::MOST_DECISION_BYTES;
+use crate::config::{MOST_DECISION_BYTES, MOST_ROW_BYTES};
 use crate::outbound::{self, Told};
 use crate::partition::{Environment, Queued};
 use crate::record::{Cause, DeadLetter, Decided, Entry, encode_entry};
@@ -104,6 +104,9 @@ pub(super) fn prepare<D: Decider>(
             "a decision of {} bytes is larger than {MOST_DECISION_BYTES}",
             queued.entries.len()
         ));
+    }
+    if let Some(row) = queued.rows.iter().find(|row| row.len() > MOST_ROW_BYTES) {
+        return Err(format!("an event of {} bytes is larger than {MOST_ROW_BYTES}", row.len()));
     }
     let before_phase = D::exists(&entity.state).then(|| D::phase(&entity.state));
     Ok(Prepared {

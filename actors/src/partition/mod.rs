@@ -41,5 +41,6 @@ pub(crate) use core::{Environment, Halt, Partition};
 pub(crate) use keeping::Captured;
 pub(crate) use publisher::{OutputJob, publish};
 pub(crate) use receipts::{Addressee, Awaited};
+pub(crate) use recent_notices::{KEPT_FOR, MOST_KEPT};
 pub(crate) use slots::{Entities, Presence};
 pub(crate) use timers::Due;

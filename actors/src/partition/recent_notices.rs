@@ -7,10 +7,10 @@ use bus::ports::{Bus, Outgoing};
 use tokio::time::Instant;
 
 /// How many notices are remembered.
-const MOST_KEPT: usize = 1_024;
+pub(crate) const MOST_KEPT: usize = 1_024;
 
 /// How long before the newest one; a killed broker loses what it has not written yet, which is far younger.
-const KEPT_FOR: Duration = Duration::from_secs(10);
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(10);
 
 /// The notices that were sent last.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! Replay: every record that no snapshot covers up to our fence, checked link by link.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use crate::node::PartitionStatus;
 use crate::outbound::{self, Told};
 use crate::partition::keeping::Covered;
 use crate::partition::loading::bring_back;
-use crate::partition::{Halt, JournalEnd, OutputJob, Partition, Presence, ordered};
+use crate::partition::{Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, ordered};
 use crate::record::{DeadLetter, Decided, Entry, Record, RecordHash, ReplayDecided, ReplayEntry, decode};
 
 /// How many records are asked for at once.
@@ -78,6 +78,8 @@ pub(super) async fn replay<D: Decider>(
     let stream = env.layout.name(StreamId::Journal(partition.number));
     let outputs_through = partition.published.through.get();
     let mut reader = open(partition, &stream, covered.sequence).await?;
+    let notices_from = notices_from(partition, &stream, end).await;
+    let mut again = VecDeque::new();
     let Covered { sequence, batch, hash } = covered;
     let (mut chain, mut jobs, mut attempt) = (Chain { sequence, batch, hash }, Vec::new(), 0);
     while chain.sequence < end.sequence {
@@ -98,7 +100,7 @@ pub(super) async fn replay<D: Decider>(
         for stored in records {
             let damaged =
                 |text: String| Halt::Broken(format!("{stream}: record {}: {text}", stored.sequence));
-            let record = if stored.sequence > outputs_through {
+            let record = if stored.sequence > outputs_through || stored.timestamp_ns >= notices_from {
                 Read::Whole(linked::<Entry<D::Event>>(&mut chain, &stored).map_err(damaged)?)
             } else {
                 Read::Lean(linked::<ReplayEntry<D::Event>>(&mut chain, &stored).map_err(damaged)?)
@@ -113,11 +115,21 @@ pub(super) async fn replay<D: Decider>(
             let damaged = |text: String| Halt::Broken(format!("{stream}: record {sequence}: {text}"));
             match record {
                 Read::Whole(record) => {
-                    jobs.push(replay_whole(partition, sequence, record).map_err(damaged)?);
+                    let job = replay_whole(partition, sequence, record).map_err(damaged)?;
+                    if sequence > outputs_through {
+                        jobs.push(job);
+                    } else {
+                        again.extend(job.notices);
+                        again.drain(..again.len().saturating_sub(MOST_KEPT));
+                    }
                 }
                 Read::Lean(record) => replay_lean(partition, sequence, record).map_err(damaged)?,
             }
         }
+    }
+    if !again.is_empty() {
+        let notices = again.into();
+        jobs.insert(0, OutputJob { journal_sequence: outputs_through, ordered: Vec::new(), notices });
     }
     Ok(jobs)
 }
@@ -138,6 +150,15 @@ async fn bring_in<D: Decider>(
         }
     }
     bring_back(partition, wanted).await
+}
+
+/// Since when notices are sent again though their pages are out: they were only sent, so with a broker that lost power they may
+/// be gone. In the broker's time, counted back from the last record before our fence.
+async fn notices_from<D: Decider>(partition: &Partition<D>, stream: &str, end: &JournalEnd) -> i64 {
+    let kept = i64::try_from(KEPT_FOR.as_nanos()).expect("a few seconds");
+    // Without an answer none is sent again: nobody is promised that each notice survives a power cut.
+    let last = partition.env.bus.get(stream, end.sequence.saturating_sub(1)).await;
+    last.ok().flatten().map_or(i64::MAX, |last| last.timestamp_ns.saturating_sub(kept))
 }
 
 async fn open<D: Decider>(
@@ -230,11 +251,9 @@ fn replay_whole<D: Decider>(
             Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) => {}
         }
     }
-    Ok(OutputJob {
-        journal_sequence: sequence,
-        ordered: ordered(partition, sequence, &told, &letters),
-        notices,
-    })
+    let is_out = sequence <= partition.published.through.get();
+    let ordered = if is_out { Vec::new() } else { ordered(partition, sequence, &told, &letters) };
+    Ok(OutputJob { journal_sequence: sequence, ordered, notices })
 }
 
 fn tell<D: Decider>(
@@ -270,7 +289,7 @@ fn absorb<D: Decider>(
     let number = entities.number_or_new(absorbed.entity);
     let slot = entities.slot(number).expect("the entity was made known just now");
     if absorbed.version <= slot.saved_version() {
-        return if published.is_none() {
+        return if published.is_none() || absorbed.sequence <= partition.published.through.get() {
             Ok(()) // the snapshot has it
         } else {
             Err(format!("the snapshot of {} is ahead of what is out", absorbed.entity))

@@ -10,6 +10,7 @@ mod commit;
 mod handing;
 mod journal_format;
 mod packing;
+mod pages;
 mod purging;
 mod receipts;
 mod recovery;

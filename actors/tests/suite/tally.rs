@@ -58,16 +58,21 @@ pub(crate) enum Event {
     Delayed { effect: String, amount: i64 },
     SentAgain { effect: String, deadline: Timestamp },
     Posted { effect: String },
+    Told { events: usize, bytes: usize },
     Closed,
 }
 
 #[derive(Debug)]
 pub(crate) enum Message {
-    Open { waits: bool },
+    Open {
+        waits: bool,
+    },
     Add(i64),
     Accept,
     Close,
     Posted(String),
+    /// So many events of so many bytes.
+    Tell(usize, usize),
 }
 
 #[derive(Deserialize)]
@@ -79,6 +84,10 @@ struct Body {
     waits: bool,
     #[serde(default)]
     effect: String,
+    #[serde(default)]
+    events: usize,
+    #[serde(default)]
+    bytes: usize,
 }
 
 fn schema(pointer: &str, text: &str) -> Refusal {
@@ -102,7 +111,7 @@ impl Decider for Tally {
 
     fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
         let kind = envelope.kind();
-        let known = ["tally.open", "tally.add", "tally.accept", "tally.close", "erp.posted"];
+        let known = ["tally.open", "tally.add", "tally.accept", "tally.close", "tally.tell", "erp.posted"];
         if !known.contains(&kind.as_str()) {
             return Err(Refusal::new(DeadReason::UnknownType, "", format!("{kind} is not known")));
         }
@@ -119,6 +128,7 @@ impl Decider for Tally {
             "tally.add" => Message::Add(body.amount),
             "tally.accept" => Message::Accept,
             "tally.close" => Message::Close,
+            "tally.tell" => Message::Tell(body.events, body.bytes),
             _ => Message::Posted(body.effect),
         };
         let entity = EntityId { tenant: envelope.tenant.clone(), kind: Self::kind(), key };
@@ -161,6 +171,9 @@ impl Decider for Tally {
                 if state.effects.iter().any(|known| known.id == *effect) =>
             {
                 (vec![Event::Posted { effect: effect.clone() }], Answer::Accepted)
+            }
+            Input::Message(_, Message::Tell(events, bytes)) => {
+                (vec![Event::Told { events: *events, bytes: *bytes }], Answer::Accepted)
             }
             Input::Message(_, Message::Close) if state.closed => (Vec::new(), Answer::Accepted),
             Input::Message(_, Message::Close) if state.opened => (vec![Event::Closed], Answer::Accepted),
@@ -214,6 +227,7 @@ impl Decider for Tally {
                 }
             }
             Event::Posted { effect } => state.effects.retain(|known| known.id != *effect),
+            Event::Told { .. } => {}
             Event::Closed => state.closed = true,
         }
     }
@@ -223,6 +237,10 @@ impl Decider for Tally {
             Event::Opened { .. } => "order.received",
             Event::Added { .. } => "payment.captured",
             Event::Closed => "order.completed",
+            Event::Told { events, bytes } => {
+                let data = format!(r#"{{"text":"{}"}}"#, "x".repeat(*bytes));
+                return vec![PublishedEvent { kind: "stock.reserved", data }; *events];
+            }
             _ => return Vec::new(),
         };
         vec![PublishedEvent { kind, data: format!(r#"{{"sum":{}}}"#, state.sum) }]

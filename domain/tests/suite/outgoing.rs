@@ -296,7 +296,7 @@ fn answers(reason: &Reason) -> Vec<(String, String)> {
         correlation_id: Some("m-1"),
         data: &data,
     };
-    let page = Page { partition: 3, journal_sequence: 815, events: vec![row] };
+    let page = Page { partition: 3, journal_sequence: 815, page: None, pages: None, events: vec![row] };
     vec![
         ("receipt/receipt".to_owned(), render(&receipt)),
         ("dlq/dead_letter".to_owned(), render(&letter)),

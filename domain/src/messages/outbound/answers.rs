@@ -107,6 +107,12 @@ pub struct Page<'a> {
     pub partition: u16,
     /// The record.
     pub journal_sequence: u64,
+    /// Which of the pages of the record this is, from 1; missing if it is the only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<u32>,
+    /// How many pages the record has; missing if this is the only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
     /// The events, in order.
     pub events: Vec<PageRow<'a>>,
 }
