@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actors::record::{self, Cause, Entry, Record};
-use loadtest::raw::recorder;
+use loadtest::raw::recorder::{self, Contents};
 use loadtest::raw::relay::Recipe;
 use loadtest::raw::roll::Roll;
 use loadtest::raw::template::Template;
@@ -96,16 +96,21 @@ async fn trace(conditions: &Conditions, size: Size) -> Result<Trace, Failure> {
     Ok(trace)
 }
 
-/// The ids of the inputs that a journal record holds.
-fn causes(record: &[u8]) -> Option<Vec<String>> {
+/// The inputs that a journal record holds, and the orders that decided.
+fn causes(record: &[u8]) -> Option<Contents> {
     let (record, _) = record::decode::<Record<Entry<IgnoredAny>>>(record).ok()?;
-    let causes = record.entries.into_iter().filter_map(|entry| match entry {
-        Entry::Decision(decided) => match decided.cause {
-            Cause::Message(envelope) => Some(envelope.id()),
-            Cause::Timer | Cause::Release(_) => None,
-        },
-        Entry::DeadLetter(letter) => Some(letter.envelope.id()),
-        Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) | Entry::Quarantined(_) => None,
-    });
-    Some(causes.collect())
+    let mut contents = Contents::default();
+    for entry in record.entries {
+        match entry {
+            Entry::Decision(decided) => {
+                contents.orders.push(decided.entity.key.as_str().to_owned());
+                if let Cause::Message(envelope) = decided.cause {
+                    contents.inputs.push(envelope.id());
+                }
+            }
+            Entry::DeadLetter(letter) => contents.inputs.push(letter.envelope.id()),
+            Entry::HandedOn(_) | Entry::Position | Entry::Fence(_) | Entry::Quarantined(_) => {}
+        }
+    }
+    Some(contents)
 }

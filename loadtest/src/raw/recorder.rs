@@ -1,10 +1,11 @@
 //! Reads everything that a server published in a run from the streams, and finds out what caused what.
 //!
 //! What a journal record was written for, it says itself; whoever can read records says it here ([`Causes`]). Pages name their
-//! record, notices an event of a page, receipts follow the record that committed their order. A command follows the last
-//! record of its partition that the broker had stored before it.
+//! record, notices an event of a page, receipts follow the record that committed their order. A command follows the last record
+//! with a decision of its order that the broker had stored before it: a later record of other orders may well be stored before it
+//! too, but in a replay that can come before its order is there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use bus::layout::{Lane, Layout, StreamId};
@@ -12,11 +13,20 @@ use bus::ports::{OpenError, Position, Request, SharedBus, Stored};
 use domain::decider::Participant;
 use serde::Deserialize;
 
-use super::trace::{Sent, Step, Trace};
-use crate::contract::Page;
+use super::trace::{Joint, Sent, Step, Trace};
+use crate::contract::{Command, Page};
 
-/// The `ce-id`s of the inputs that a journal record holds; none = it cannot be read.
-pub type Causes<'a> = &'a (dyn Fn(&[u8]) -> Option<Vec<String>> + Sync);
+/// What a journal record says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// The `ce-id`s of the inputs that it holds.
+    pub inputs: Vec<String>,
+    /// The orders that decided.
+    pub orders: Vec<String>,
+}
+
+/// Reads a journal record; none = it cannot be read.
+pub type Causes<'a> = &'a (dyn Fn(&[u8]) -> Option<Contents> + Sync);
 
 const MOST_AT_ONCE: usize = 500;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,9 +79,9 @@ pub async fn record(
     recording.trace.partitions = layout.partitions;
     for partition in 0..layout.partitions {
         for stored in read_all(bus, &layout.name(StreamId::Journal(partition))).await? {
-            let ids = causes(&stored.body)
+            let contents = causes(&stored.body)
                 .ok_or_else(|| missing(format!("record {} of partition {partition}", stored.sequence)))?;
-            recording.record(layout, partition, &stored, &ids, &inputs)?;
+            recording.record(layout, partition, &stored, contents, &inputs)?;
         }
     }
     for stored in read_all(bus, &layout.name(StreamId::Events)).await? {
@@ -120,8 +130,8 @@ async fn inputs(bus: &SharedBus, layout: &Layout) -> Result<HashMap<String, Stri
 #[derive(Default)]
 struct Recording {
     trace: Trace,
-    /// For each partition the time and number of its steps, in order.
-    times: HashMap<u16, Vec<(i64, u32)>>,
+    /// For each order the time and number of the steps in which it decided, in order.
+    decided: HashMap<String, Vec<(i64, u32)>>,
     /// The step of each journal sequence.
     sequences: HashMap<(u16, u64), u32>,
     events: HashMap<String, u32>,
@@ -134,12 +144,12 @@ impl Recording {
         layout: &Layout,
         partition: u16,
         stored: &Stored,
-        ids: &[String],
+        contents: Contents,
         inputs: &HashMap<String, String>,
     ) -> Result<(), RecordingError> {
         let number = u32::try_from(self.trace.steps.len()).map_err(|cause| missing(cause.to_string()))?;
-        let mut messages = Vec::with_capacity(ids.len());
-        for id in ids {
+        let mut messages = Vec::with_capacity(contents.inputs.len());
+        for id in &contents.inputs {
             messages.push(inputs.get(id).ok_or_else(|| missing(format!("input {id} of a record")))?);
         }
         messages.sort_unstable();
@@ -147,7 +157,9 @@ impl Recording {
         for message in &messages {
             self.trace.causes.entry((*message).clone()).or_default().push(number);
         }
-        self.times.entry(partition).or_default().push((stored.timestamp_ns, number));
+        for order in contents.orders {
+            self.decided.entry(order).or_default().push((stored.timestamp_ns, number));
+        }
         self.sequences.insert((partition, stored.sequence), number);
         self.trace.steps.push(Step {
             number,
@@ -155,6 +167,7 @@ impl Recording {
             waits: u32::try_from(messages.len()).map_err(|cause| missing(cause.to_string()))?,
             record: Sent::new(layout.journal(partition), &stored.headers, stored.body.clone(), false),
             commands: Vec::new(),
+            joint: Vec::new(),
             receipts: Vec::new(),
             pages: Vec::new(),
             notices: Vec::new(),
@@ -193,16 +206,27 @@ impl Recording {
     }
 
     fn command(&mut self, stored: &Stored) -> Result<(), RecordingError> {
-        let partition = stored.subject.rsplit('.').next().and_then(|last| last.parse::<u16>().ok());
-        let times = partition.and_then(|partition| self.times.get(&partition));
-        let before = times.and_then(|times| {
-            let after = times.partition_point(|(time, _)| *time < stored.timestamp_ns);
-            times.get(after.checked_sub(1)?)
-        });
-        let (_, number) =
-            *before.ok_or_else(|| missing(format!("the record before command {}", stored.subject)))?;
-        let command = Sent::new(stored.subject.clone(), &stored.headers, stored.body.clone(), true);
-        self.step(number).commands.push(command);
+        let commands = Command::read_all(stored).map_err(|cause| missing(cause.to_string()))?;
+        let mut numbers = BTreeSet::new();
+        for command in &commands {
+            let decided = self.decided.get(command.key).map_or(&[][..], Vec::as_slice);
+            let after = decided.partition_point(|(time, _)| *time < stored.timestamp_ns);
+            let before = after.checked_sub(1).and_then(|last| decided.get(last));
+            let (_, number) = before
+                .ok_or_else(|| missing(format!("the record that decided a command of {}", command.key)))?;
+            numbers.insert(*number);
+        }
+        let sent = Sent::new(stored.subject.clone(), &stored.headers, stored.body.clone(), true);
+        if let (Some(number), 1) = (numbers.first(), numbers.len()) {
+            self.step(*number).commands.push(sent);
+            return Ok(());
+        }
+        let place = u32::try_from(self.trace.joint.len()).map_err(|cause| missing(cause.to_string()))?;
+        let waits = u32::try_from(numbers.len()).map_err(|cause| missing(cause.to_string()))?;
+        self.trace.joint.push(Joint { waits, sent });
+        for number in numbers {
+            self.step(number).joint.push(place);
+        }
         Ok(())
     }
 

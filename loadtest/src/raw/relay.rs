@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::deliver;
 use super::template::Template;
-use super::trace::{Filler, Sent, Step, Totals, Trace};
+use super::trace::{Filler, Joint, Sent, Step, Totals, Trace};
 
 /// How many messages are read at once.
 const MOST_AT_ONCE: usize = 500;
@@ -62,6 +62,8 @@ enum Script {
     Recorded {
         /// The steps that are not out yet, by their number.
         steps: Vec<Option<Step>>,
+        /// The messages of several steps that are not out yet.
+        joint: Vec<Option<Joint>>,
         /// Which steps wait for a message.
         causes: HashMap<String, Vec<u32>>,
     },
@@ -74,7 +76,9 @@ impl Script {
         match recipe {
             Recipe::Repeated(template) => Self::Repeated(template),
             Recipe::Recorded(trace) => {
-                Self::Recorded { steps: trace.steps.into_iter().map(Some).collect(), causes: trace.causes }
+                let steps = trace.steps.into_iter().map(Some).collect();
+                let joint = trace.joint.into_iter().map(Some).collect();
+                Self::Recorded { steps, joint, causes: trace.causes }
             }
         }
     }
@@ -100,7 +104,7 @@ impl Script {
     fn arrived(&mut self, id: &str) -> Vec<Step> {
         match self {
             Self::Repeated(template) => template.step(id).into_iter().collect(),
-            Self::Recorded { steps, causes } => {
+            Self::Recorded { steps, causes, .. } => {
                 let mut ready = Vec::new();
                 for number in causes.remove(id).unwrap_or_default() {
                     let slot = &mut steps[number as usize];
@@ -118,16 +122,34 @@ impl Script {
 
     /// The step that waits for nothing but the one before it.
     fn follows(&mut self, number: u32, partition: u16) -> Option<Step> {
-        let Self::Recorded { steps, causes: _ } = self else { return None };
+        let Self::Recorded { steps, .. } = self else { return None };
         let slot = steps.get_mut(number as usize + 1)?;
         let is_next = slot.as_ref().is_some_and(|step| step.waits == 0 && step.partition == partition);
         if is_next { slot.take() } else { None }
     }
 
+    /// The joint messages for which a record that is stored now was the last to be missing.
+    fn stored(&mut self, numbers: &[u32]) -> Vec<Sent> {
+        let Self::Recorded { joint, .. } = self else { return Vec::new() };
+        let mut ready = Vec::new();
+        for number in numbers {
+            let slot = &mut joint[*number as usize];
+            if let Some(message) = slot {
+                message.waits -= 1;
+                if message.waits == 0 {
+                    ready.extend(slot.take().map(|joint| joint.sent));
+                }
+            }
+        }
+        ready
+    }
+
     /// How many steps are not out; none for a script without end.
     fn left(&self) -> Option<usize> {
         match self {
-            Self::Recorded { steps, .. } => Some(steps.iter().filter(|step| step.is_some()).count()),
+            Self::Recorded { steps, joint, .. } => {
+                Some(steps.iter().flatten().count() + joint.iter().flatten().count())
+            }
             Self::Repeated(_) => None,
         }
     }
@@ -293,9 +315,12 @@ async fn write(
             Some(stored) = storing.next() => {
                 let (sequence, step): (u64, Step) = stored?;
                 last = sequence;
-                let next = locked(&shared.script).follows(step.number, step.partition);
+                let (next, joint) = {
+                    let mut script = locked(&shared.script);
+                    (script.follows(step.number, step.partition), script.stored(&step.joint))
+                };
                 waiting.extend(next);
-                for sent in step.commands.into_iter().chain(step.receipts) {
+                for sent in step.commands.into_iter().chain(joint).chain(step.receipts) {
                     shared.send(sent).await?;
                 }
                 if !step.pages.is_empty() || !step.notices.is_empty() {

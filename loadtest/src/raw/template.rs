@@ -42,6 +42,7 @@ impl Template {
                 let bare = Step {
                     record: record.clone(),
                     commands: Vec::new(),
+                    joint: Vec::new(),
                     receipts: Vec::new(),
                     pages: Vec::new(),
                     notices: Vec::new(),

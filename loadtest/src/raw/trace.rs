@@ -81,8 +81,10 @@ pub struct Step {
     pub waits: u32,
     /// The record.
     pub record: Sent,
-    /// The commands, in order.
+    /// The commands that it alone decided, in order.
     pub commands: Vec<Sent>,
+    /// The places in [`Trace::joint`] of messages that it decided together with other records.
+    pub joint: Vec<u32>,
     /// The receipts, on core subjects.
     pub receipts: Vec<Sent>,
     /// The event pages.
@@ -92,11 +94,20 @@ pub struct Step {
 }
 
 impl Step {
-    /// Every message of it.
+    /// Every message of it alone.
     pub fn messages(&self) -> impl Iterator<Item = &Sent> {
         let rest = [&self.commands, &self.receipts, &self.pages, &self.notices];
         std::iter::once(&self.record).chain(rest.into_iter().flatten())
     }
+}
+
+/// A message with commands of several records: it goes out after the last of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joint {
+    /// How many records must be stored before it.
+    pub waits: u32,
+    /// The message.
+    pub sent: Sent,
 }
 
 /// Everything that a server published in a run.
@@ -106,6 +117,8 @@ pub struct Trace {
     pub partitions: u16,
     /// The steps: within each partition in order.
     pub steps: Vec<Step>,
+    /// The messages of several steps.
+    pub joint: Vec<Joint>,
     /// Which steps wait for the message with this `ce-id`.
     pub causes: HashMap<String, Vec<u32>>,
 }
@@ -131,7 +144,8 @@ impl Trace {
     /// How much its server published.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        self.steps.iter().flat_map(Step::messages).for_each(|sent| totals.add(sent));
+        let joint = self.joint.iter().map(|joint| &joint.sent);
+        self.steps.iter().flat_map(Step::messages).chain(joint).for_each(|sent| totals.add(sent));
         totals
     }
 }
