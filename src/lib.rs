@@ -16,6 +16,7 @@ pub mod query;
 pub mod raw;
 pub mod serve;
 pub mod setup;
+mod standing;
 pub mod telemetry;
 
 use cli::{Arguments, Command};

@@ -141,13 +141,17 @@ pub struct Metrics {
     pub unpacked: Counter,
     /// Entities read back from their snapshots.
     pub loaded: Counter,
+    /// Entities that are known, closed ones too. Told with every round of snapshots.
+    pub known: Gauge,
+    /// Those of them that are in memory.
+    pub in_memory: Gauge,
     /// Snapshots written again so that their old page could go.
     pub rewritten: Counter,
     /// Closed entities that are not known any more.
     pub forgotten: Counter,
     /// Journal records purged because snapshots cover them.
     pub purged_records: Counter,
-    /// Entities by phase.
+    /// Known entities by phase.
     pub phases: DashMap<&'static str, i64>,
 }
 

@@ -1,10 +1,11 @@
 //! Orders that stand still: brought to where they wait for somebody, by participants that remember nothing. For measuring
 //! what a waiting order costs, without counting what a simulator or an auditor keeps of it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bus::packing::{Packable, pack};
-use bus::ports::{Expect, OpenError, Outgoing, Reader, SharedBus, StoreOutcome};
+use bus::ports::{Expect, OpenError, Outgoing, Position, Reader, SharedBus, StoreOutcome};
 use domain::decider::Participant;
 use domain::ids::Key;
 use domain::messages::body::Format;
@@ -27,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub enum Until {
     /// Committed: allocation and ERP are silent.
     Committed,
+    /// Allocated and accepted by its node, but not booked: the ERP is silent.
+    Unbooked,
     /// Allocated, booked, and accepted by its node: it waits for its departure.
     Released,
 }
@@ -36,6 +39,12 @@ impl Until {
     fn answering(self) -> &'static [Participant] {
         match self {
             Self::Committed => &[Participant::Loyalty, Participant::Payment],
+            Self::Unbooked => &[
+                Participant::Loyalty,
+                Participant::Payment,
+                Participant::Allocation,
+                Participant::Fulfillment,
+            ],
             Self::Released => &Participant::ALL,
         }
     }
@@ -122,7 +131,7 @@ impl Crowd {
                 sleep(PAUSE).await;
             }
             for (message, _) in pack(messages, Format::Json) {
-                self.store(message).await;
+                store(&self.bus, message).await;
             }
         }
         Ok(())
@@ -134,7 +143,7 @@ impl Crowd {
         let subject = self.naming.subject("intake", "order", "submit", order.order_id());
         let body = serde_json::to_vec(&order.submit).expect("an order is plain data");
         let message = self.shop.message(subject, body.into());
-        self.packable(order.order_id(), message)
+        packable(self.partitions, order.order_id(), message)
     }
 
     async fn answers(&mut self) -> Result<Vec<Packable>, OpenError> {
@@ -145,30 +154,93 @@ impl Crowd {
         let mut answers = Vec::new();
         for stored in &commands {
             for command in Command::read_all(stored).expect("the server keeps to the contract") {
-                let Some((domain, name, body)) = answer(&command) else { continue };
-                let subject = self.naming.subject("reply", domain, name, command.key);
-                let mut message = self.participants.message(subject, body.to_string().into());
-                message.headers.push("Effect-Id", command.effect_id.to_owned());
-                message.headers.push("Effect-Epoch", command.epoch.to_owned());
-                answers.push(self.packable(command.key, message));
+                let sender = &mut self.participants;
+                let Some(message) = reply(&self.naming, sender, self.partitions, &command) else { continue };
+                answers.push(message);
                 self.answered += 1;
             }
         }
         Ok(answers)
     }
+}
 
-    fn packable(&self, key: &str, message: Outgoing) -> Packable {
-        let partition = Key::new(key).expect("an order id is a key").partition(self.partitions);
-        Packable { message, key: key.to_owned(), partition }
+/// An ERP that comes back: it books what it is asked to, each document once.
+pub struct ReturningErp {
+    bus: SharedBus,
+    naming: Naming,
+    partitions: u16,
+    sender: Sender,
+    commands: Box<dyn Reader>,
+    booked: HashMap<String, u32>,
+}
+
+impl std::fmt::Debug for ReturningErp {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ReturningErp").field("booked", &self.booked.len()).finish_non_exhaustive()
+    }
+}
+
+impl ReturningErp {
+    /// One that is going to answer every command of the stream, from its beginning.
+    ///
+    /// # Errors
+    /// The stream is missing.
+    pub async fn new(bus: SharedBus, naming: Naming, partitions: u16, run: &str) -> Result<Self, OpenError> {
+        let commands = open(&bus, &naming.commands(Participant::Erp), Position::default()).await?;
+        let sender = Sender::new("/standing/erp", format!("{run}-e"));
+        Ok(Self { bus, naming, partitions, sender, commands, booked: HashMap::new() })
     }
 
-    async fn store(&self, message: Outgoing) {
-        loop {
-            match self.bus.store(message.clone(), Expect::Anything).await {
-                StoreOutcome::Stored(_) => return,
-                StoreOutcome::Refused(cause) => panic!("the broker refused {}: {cause}", message.subject),
-                StoreOutcome::Full | StoreOutcome::Unknown(_) | StoreOutcome::Conflict => sleep(PAUSE).await,
+    /// Answers what has come; gives how many documents are booked by now.
+    ///
+    /// # Errors
+    /// The broker has lost commands that were not yet read.
+    pub async fn answer(&mut self) -> Result<usize, OpenError> {
+        let mut answers = Vec::new();
+        for stored in self.commands.next(AT_ONCE, PAUSE).await? {
+            for command in Command::read_all(&stored).expect("the server keeps to the contract") {
+                let times = self.booked.entry(command.effect_id.to_owned()).or_default();
+                *times += 1;
+                if *times == 1
+                    && let Some(message) = reply(&self.naming, &mut self.sender, self.partitions, &command)
+                {
+                    answers.push(message);
+                }
             }
+        }
+        for (message, _) in pack(answers, Format::Json) {
+            store(&self.bus, message).await;
+        }
+        Ok(self.booked.len())
+    }
+
+    /// How many commands came more than once.
+    pub fn repeated(&self) -> u64 {
+        self.booked.values().map(|times| u64::from(times - 1)).sum()
+    }
+}
+
+/// The answer to a command, as a message.
+fn reply(naming: &Naming, sender: &mut Sender, partitions: u16, command: &Command<'_>) -> Option<Packable> {
+    let (domain, name, body) = answer(command)?;
+    let subject = naming.subject("reply", domain, name, command.key);
+    let mut message = sender.message(subject, body.to_string().into());
+    message.headers.push("Effect-Id", command.effect_id.to_owned());
+    message.headers.push("Effect-Epoch", command.epoch.to_owned());
+    Some(packable(partitions, command.key, message))
+}
+
+fn packable(partitions: u16, key: &str, message: Outgoing) -> Packable {
+    let partition = Key::new(key).expect("an order id is a key").partition(partitions);
+    Packable { message, key: key.to_owned(), partition }
+}
+
+async fn store(bus: &SharedBus, message: Outgoing) {
+    loop {
+        match bus.store(message.clone(), Expect::Anything).await {
+            StoreOutcome::Stored(_) => return,
+            StoreOutcome::Refused(cause) => panic!("the broker refused {}: {cause}", message.subject),
+            StoreOutcome::Full | StoreOutcome::Unknown(_) | StoreOutcome::Conflict => sleep(PAUSE).await,
         }
     }
 }

@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::exit::Failure;
 
 /// What a child says once it can work.
-pub(super) const READY: &str = "ready";
+pub(crate) const READY: &str = "ready";
 const READY_WITHIN: Duration = Duration::from_mins(1);
 const END_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A process that talks in lines.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(crate) struct Child {
     name: String,
     process: Process,
     stdin: Option<ChildStdin>,
@@ -29,7 +29,7 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts it. Variables of this program's own server must not reach the one that is measured.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &Path,
         arguments: &[String],
         environment: &[(String, String)],
@@ -53,12 +53,12 @@ impl Child {
     }
 
     /// Its process id while it runs.
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.process.id()
     }
 
     /// Waits until it says that it can work.
-    pub(super) async fn ready(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn ready(&mut self) -> Result<(), Failure> {
         match self.line(READY_WITHIN).await? {
             line if line == READY => Ok(()),
             line => Err(unavailable(&self.name, &line)),
@@ -66,7 +66,7 @@ impl Child {
     }
 
     /// Tells it something and reads its answer.
-    pub(super) async fn ask<T: DeserializeOwned>(
+    pub(crate) async fn ask<T: DeserializeOwned>(
         &mut self,
         what: &str,
         within: Duration,
@@ -90,7 +90,7 @@ impl Child {
     }
 
     /// Waits until its `/readyz` says 200.
-    pub(super) async fn ready_over_http(&mut self, port: u16) -> Result<(), Failure> {
+    pub(crate) async fn ready_over_http(&mut self, port: u16) -> Result<(), Failure> {
         let deadline = Instant::now() + READY_WITHIN;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.process.try_wait() {
@@ -105,7 +105,7 @@ impl Child {
     }
 
     /// Ends it: first by closing its input, then by force.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         drop(self.stdin.take());
         if timeout(END_WITHIN, self.process.wait()).await.is_err() {
             self.kill().await;
@@ -113,7 +113,7 @@ impl Child {
     }
 
     /// Ends it at once; what it has written is not wanted any more.
-    pub(super) async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         if let Err(cause) = self.process.kill().await {
             tracing::warn!(%cause, name = self.name, "a process may still run");
         }

@@ -23,9 +23,25 @@ pub enum Command {
     /// Measure doorbuster against the same messages without any logic, on a nats-server of its own. Linux only: processor
     /// times come from /proc.
     Raw(RawOptions),
+    /// Measure very many orders that wait: memory live and passivated, restart after kill -9, and an ERP that is away. Linux only.
+    Standing(StandingOptions),
     /// A process of a run.
     #[command(hide = true)]
     Role(RoleOptions),
+}
+
+/// `loadtest standing`.
+#[derive(Debug, Clone, Args)]
+pub struct StandingOptions {
+    /// How many orders wait.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub orders: u32,
+    /// How many more orders are not booked because the ERP is away.
+    #[arg(long, value_name = "N", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub erp_orders: u32,
+    /// Print one JSON object on one line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Whether participants take batches.
@@ -183,7 +199,7 @@ mod tests {
     fn options(line: &[&str]) -> RawOptions {
         match Arguments::try_parse_from([&["loadtest", "raw"], line].concat()).unwrap().command {
             Command::Raw(options) => options,
-            Command::Role(other) => panic!("{other:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

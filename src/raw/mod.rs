@@ -4,12 +4,12 @@
 //! Reading order: [`cli`], `contest` (which runs, in which order), `recording` (what relays are to do), `stage` (one run),
 //! `child` and `roles` (the processes of a run).
 
-mod child;
+pub(crate) mod child;
 pub mod cli;
 mod contest;
 mod recording;
 mod roles;
-mod stage;
+pub(crate) mod stage;
 
 use cli::{Arguments, Command};
 use tokio::runtime::Builder;
@@ -20,7 +20,7 @@ use crate::telemetry;
 
 /// Does what the command line asks, and tells problems on stderr.
 pub fn run(arguments: Arguments) -> Exit {
-    telemetry::log_to_stderr("error");
+    telemetry::log_to_stderr("error,doorbuster=info");
     start(arguments).unwrap_or_else(|failure: Failure| {
         failure.tell();
         failure.exit
@@ -34,6 +34,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
         let work = async {
             match arguments.command {
                 Command::Raw(options) => Box::pin(contest::hold(&options)).await,
+                Command::Standing(options) => Box::pin(crate::standing::measure(&options)).await,
                 Command::Role(options) => Box::pin(roles::play(&options)).await,
             }
         };

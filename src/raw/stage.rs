@@ -222,10 +222,10 @@ fn per_order(microseconds: u64, orders: u64) -> f64 {
     Duration::from_micros(microseconds).as_secs_f64() * 1e6 / Duration::from_secs(orders).as_secs_f64()
 }
 
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-pub(super) fn trouble(cause: impl std::fmt::Display) -> Failure {
+pub(crate) fn trouble(cause: impl std::fmt::Display) -> Failure {
     Failure::unavailable(cause.to_string(), "look at what was said above it")
 }

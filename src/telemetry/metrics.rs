@@ -120,6 +120,9 @@ impl NodeCollector {
         sheet.counter("packed", "Entities packed in memory, because they rest", &metrics.packed)?;
         sheet.counter("unpacked", "Entities opened again for a message", &metrics.unpacked)?;
         sheet.counter("loaded", "Entities read back from their snapshots", &metrics.loaded)?;
+        let places = [("known", metrics.known.get()), ("in_memory", metrics.in_memory.get())];
+        let help = "Entities that are known, and those of them that are in memory";
+        sheet.gauges("entities", help, "place", places.into_iter())?;
         sheet.counter(
             "rewritten",
             "Snapshots written again so that an old page can go",
@@ -168,7 +171,7 @@ impl NodeCollector {
         let mut phases: Vec<(&str, i64)> =
             self.metrics.phases.iter().map(|phase| (*phase.key(), *phase.value())).collect();
         phases.sort_unstable();
-        sheet.gauges("orders", "Orders in memory by phase", "phase", phases.into_iter())?;
+        sheet.gauges("orders", "Known orders by phase", "phase", phases.into_iter())?;
         let help = "1 for the state that a partition is in";
         let mut family = sheet.encoder.encode_descriptor("partition_state", help, None, MetricType::Gauge)?;
         for PartitionState { partition, state } in (self.states)() {

@@ -99,6 +99,7 @@ async fn round<D: Decider>(partition: &Rc<Partition<D>>, marked_at: &mut Timesta
     for number in chosen {
         partition.put_away_if_idle(number, now);
     }
+    partition.show_counts();
     super::cleaning::clean(partition, now).await?;
     let due = marked_at.plus_ms(partition.env.config.checkpoint_age_ms) <= now;
     if due && partition.coverable(&[]) > partition.keeping.borrow().covered.sequence {

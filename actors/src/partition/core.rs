@@ -226,6 +226,7 @@ impl<D: Decider> Partition<D> {
         for (participant, count) in self.entities.borrow_mut().clear() {
             self.env.gates.adjust(participant, -count);
         }
+        self.show_counts();
     }
 
     pub(crate) fn lane(&self, lane: Lane) -> &LaneState {

@@ -146,9 +146,9 @@ impl<D: Decider> Partition<D> {
         if !is_written {
             self.must_be_saved_again(&mut here, number);
         }
-        let before = std::mem::replace(&mut slot.presence, Presence::Here(Box::new(here)));
-        let Presence::Here(here) = &mut slot.presence else { unreachable!("it was put there just now") };
-        if let Presence::Coming(waiting) = before {
+        let before = entities.comes(number, here);
+        let here = entities.here(number).expect("it came just now");
+        if let Some(Presence::Coming(waiting)) = before {
             for errand in waiting.errands {
                 // A deadline that is here already is not due again; the entity tells its next one.
                 if matches!(errand, Errand::Wake(_)) {

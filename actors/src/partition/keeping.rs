@@ -13,7 +13,7 @@ use super::commit_queue::Queued;
 use super::core::Partition;
 use super::index::IndexState;
 use super::pages::Pages;
-use super::slots::{Here, Presence, Row};
+use super::slots::{Here, Row};
 use super::timers::Due;
 use crate::entity::{Entity, Facts};
 use crate::record::RecordHash;
@@ -63,6 +63,8 @@ pub(crate) struct Keeping {
     pub(super) watched: VecDeque<(Timestamp, u32)>,
     /// Entities that came to their end.
     pub(super) finals: Vec<u32>,
+    /// How many entities the metrics say are known, and how many of them in memory.
+    shown: (usize, usize),
     /// Up to where the pages of this partition are purged: of open entities, of closed ones, of the index, and the markers.
     pub(super) purged: [u64; 4],
 }
@@ -268,6 +270,20 @@ impl<D: Decider> Partition<D> {
         format!("{}-{own:08x}-{}", keeping.epoch, keeping.number)
     }
 
+    /// Tells the metrics how many entities are known and in memory; none if the partition is given up.
+    pub(crate) fn show_counts(&self) {
+        let now = {
+            let entities = self.entities.borrow();
+            (entities.len(), entities.in_memory())
+        };
+        let shown = std::mem::replace(&mut self.keeping.borrow_mut().shown, now);
+        let difference = |now: usize, before: usize| {
+            i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(i64::MAX)
+        };
+        self.env.metrics.known.adjust(difference(now.0, shown.0));
+        self.env.metrics.in_memory.adjust(difference(now.1, shown.1));
+    }
+
     /// Lets an entity go out of memory if its snapshot has everything, and it is idle or at its end.
     pub(super) fn put_away_if_idle(self: &Rc<Self>, number: u32, now: Timestamp) {
         let mut entities = self.entities.borrow_mut();
@@ -280,7 +296,7 @@ impl<D: Decider> Partition<D> {
             return;
         }
         let armed = here.deadline;
-        slot.presence = Presence::Away;
+        entities.goes(number);
         drop(entities);
         self.set_deadline(Due::Entity(number), armed, deadline);
         self.env.metrics.passivated.add_one();

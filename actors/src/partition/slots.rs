@@ -181,13 +181,22 @@ pub(crate) struct Entities<D: Decider> {
     numbers: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
     slots: Vec<Option<Slot<D>>>,
     free: Vec<u32>,
+    /// How many are in memory.
+    here: usize,
     in_flight: [i64; 5],
 }
 
 impl<D: Decider> Entities<D> {
     /// Nobody is known.
     pub(crate) fn new(hash_key: HashKey) -> Self {
-        Self { hash_key, numbers: HashMap::default(), slots: Vec::new(), free: Vec::new(), in_flight: [0; 5] }
+        Self {
+            hash_key,
+            numbers: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            here: 0,
+            in_flight: [0; 5],
+        }
     }
 
     /// The number of an entity; none = never heard of.
@@ -216,6 +225,7 @@ impl<D: Decider> Entities<D> {
             u32::try_from(self.slots.len() - 1).expect("memory ends before four thousand million entities")
         });
         self.numbers.insert(slot.hash, number);
+        self.here += usize::from(matches!(slot.presence, Presence::Here(_)));
         self.slots[number as usize] = Some(slot);
         number
     }
@@ -247,10 +257,32 @@ impl<D: Decider> Entities<D> {
         self.numbers.len()
     }
 
+    /// How many of them are in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.here
+    }
+
+    /// An entity that was away is in memory now; gives what it was before.
+    pub(super) fn comes(&mut self, number: u32, here: Here<D>) -> Option<Presence<D>> {
+        let slot = self.slot(number)?;
+        let before = std::mem::replace(&mut slot.presence, Presence::Here(Box::new(here)));
+        self.here += 1;
+        Some(before)
+    }
+
+    /// An entity leaves memory.
+    pub(super) fn goes(&mut self, number: u32) {
+        if let Some(slot) = self.slot(number) {
+            slot.presence = Presence::Away;
+            self.here -= 1;
+        }
+    }
+
     /// Lets go of an entity; none = it was not known.
     pub(crate) fn forget(&mut self, number: u32) -> Option<Slot<D>> {
         let slot = self.slots.get_mut(number as usize)?.take()?;
         self.numbers.remove(&slot.hash);
+        self.here -= usize::from(matches!(slot.presence, Presence::Here(_)));
         self.free.push(number);
         Some(slot)
     }
