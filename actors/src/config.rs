@@ -236,7 +236,7 @@ impl Default for NodeConfig {
             resend_per_second: 5_000,
             pack_after_ms: 2_000,
             idle_after_ms: 60_000,
-            checkpoint_age_ms: 60_000,
+            checkpoint_age_ms: 15_000,
             snapshot_interval_ms: 1_000,
             snapshot_batch: 250,
             snapshot_slack: 10_000,

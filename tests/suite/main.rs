@@ -11,6 +11,7 @@ mod pressure;
 mod product;
 mod raw;
 mod simulation;
+mod standing;
 mod surface;
 mod tidy;
 mod until;

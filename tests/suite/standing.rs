@@ -1,0 +1,26 @@
+//! `loadtest standing` in small: what it measures at a million orders, it measures at a few hundred.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+const ENDS_WITHIN: Duration = Duration::from_mins(2);
+
+#[tokio::test]
+async fn orders_that_wait_are_all_there_after_a_kill_and_when_they_have_left_memory() {
+    // invariant: bounded-everything
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(["standing", "--orders", "300", "--erp-orders", "100", "--json"]).kill_on_drop(true);
+    let output = tokio::time::timeout(ENDS_WITHIN, command.output()).await.expect("it ends in time").unwrap();
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{talk}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // The first input after the kill was a wish to cancel one of them, and its points and money wait to be given back.
+    assert!(report["passivated_orders"].as_u64().unwrap() >= 299, "{report}");
+    assert!(report["after_kill_first_input_seconds"].as_f64().unwrap() > 0.0, "{report}");
+    assert_eq!(
+        (&report["erp_away"]["orders"], &report["erp_away"]["repeated_commands"]),
+        (&100.into(), &0.into())
+    );
+}
