@@ -1,7 +1,7 @@
 //! The whole history of one entity, read from the journal by the sequences that it remembers.
 
 use bus::layout::StreamId;
-use domain::decider::Decider;
+use domain::decider::{Decider, Published};
 use domain::ids::EntityId;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -93,7 +93,7 @@ async fn sequences<D: Decider>(
 }
 
 fn line<D: Decider>(state: &mut D::State, decided: &Decided<D::Event>) -> Result<Line, ReadError> {
-    let mut published = Vec::new();
+    let mut published = Published::default();
     evolve::<D>(&decided.entity, state, &decided.events, Some(&mut published));
     let (kind, id) = match &decided.cause {
         Cause::Message(envelope) => (envelope.kind(), envelope.id()),
@@ -101,8 +101,8 @@ fn line<D: Decider>(state: &mut D::State, decided: &Decided<D::Event>) -> Result
         Cause::Release(effect) => ("release".to_owned(), effect.clone()),
     };
     let mut events = Vec::new();
-    for (event, sequence) in published.into_iter().zip(decided.first_sequence..) {
-        let data = RawValue::from_string(event.data).map_err(|_| ReadError::Quarantined)?;
+    for (event, sequence) in published.iter().zip(decided.first_sequence..) {
+        let data = serde_json::from_slice(event.data).map_err(|_| ReadError::Quarantined)?;
         events.push(EventLine { kind: event.kind, sequence, data });
     }
     let cause = CauseLine { kind, id };

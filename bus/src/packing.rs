@@ -108,7 +108,7 @@ fn json_body(domain: &str, items: &[Packable]) -> Vec<u8> {
             for piece in [comma, name, "\":"] {
                 json.extend_from_slice(piece.as_bytes());
             }
-            serde_json::to_writer(&mut json, value).expect("text is plain data, and memory does not refuse");
+            push_text(&mut json, value);
             comma = ",\"";
         }
         json.extend_from_slice(br#"},"body":"#);
@@ -117,6 +117,18 @@ fn json_body(domain: &str, items: &[Packable]) -> Vec<u8> {
     }
     json.push(b']');
     json
+}
+
+/// A JSON text. Nearly none has anything to escape, which is seen faster than it is escaped.
+fn push_text(json: &mut Vec<u8>, text: &str) {
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        serde_json::to_writer(json, text).expect("text is plain data, and memory does not refuse");
+        return;
+    }
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
 }
 
 /// The same array in MessagePack.

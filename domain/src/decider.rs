@@ -136,12 +136,56 @@ pub struct Command {
 }
 
 /// A business event in the form in which it is published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublishedEvent {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedEvent<'a> {
     /// `order.committed` for example.
     pub kind: &'static str,
     /// The `data`: a JSON object.
-    pub data: String,
+    pub data: &'a [u8],
+}
+
+/// Business events in their order. Their data share one buffer: there are many of them, and most are short.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Published {
+    data: Vec<u8>,
+    /// The kind of each, and where its data end.
+    events: Vec<(&'static str, usize)>,
+}
+
+impl Published {
+    /// Tells one more event.
+    ///
+    /// # Panics
+    /// If `data` cannot be written as JSON: texts, numbers and lists always can.
+    pub fn add<T: Serialize>(&mut self, kind: &'static str, data: &T) {
+        serde_json::to_writer(&mut self.data, data).expect("texts, numbers and lists can always be written");
+        self.events.push((kind, self.data.len()));
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// True if nothing is told.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Bytes of all data together.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The events in their order.
+    pub fn iter(&self) -> impl Iterator<Item = PublishedEvent<'_>> {
+        let mut begin = 0;
+        self.events.iter().map(move |&(kind, end)| {
+            let data = &self.data[begin..end];
+            begin = end;
+            PublishedEvent { kind, data }
+        })
+    }
 }
 
 /// How a wish was settled.
@@ -183,7 +227,7 @@ pub struct Decision<D: Decider> {
     /// The state after `events`: always equal to evolving the old state by them.
     pub state: D::State,
     /// What the outside is told, in order.
-    pub published: Vec<PublishedEvent>,
+    pub published: Published,
     /// The answer to this input.
     pub answer: Answer,
     /// Answers to earlier inputs that had to wait, by `ce-source` and `ce-id`.
@@ -229,8 +273,8 @@ pub trait Decider: Sized + 'static {
     /// Absorbs a recorded event. Total: whatever was recorded can be replayed.
     fn evolve(state: &mut Self::State, event: &Self::Event);
 
-    /// What the outside is told of an event, given the state after it. Frozen for each version of the contract.
-    fn published(entity: &EntityId, state: &Self::State, event: &Self::Event) -> Vec<PublishedEvent>;
+    /// Tells the outside of an event, given the state after it. Frozen for each version of the contract.
+    fn tell(entity: &EntityId, state: &Self::State, event: &Self::Event, told: &mut Published);
 
     /// True once somebody has made this entity; parked messages alone do not make one.
     fn exists(state: &Self::State) -> bool;

@@ -55,14 +55,15 @@ pub(super) fn prepare<D: Decider>(
     let first_sequence = entity.event_sequence + 1;
     let trace = D::trace(&state);
     let told = Told { entity: id, version, first_sequence, now, trace, events: &published };
+    let (rows, notices) = outbound::rows_and_notices(&env.config, &env.layout, &told);
     let mut queued = Queued {
         entries: Vec::with_capacity(entry_bytes(cause)),
         credits: 1,
         decisions: 1,
         events: events.len(),
         told: Some((id.tenant.clone(), now)),
-        rows: outbound::rows(&told),
-        notices: outbound::notices(&env.config, &env.layout, &told),
+        rows,
+        notices,
         ..Queued::default()
     };
     let (before, after) = (D::effects(&entity.state), D::effects(&state));

@@ -1,10 +1,11 @@
 //! Events as they are published: rows of the page of their record, and chosen ones alone.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
 use bus::layout::Layout;
 use bus::ports::Outgoing;
-use domain::decider::{PublishedEvent, Trace};
+use bytes::Bytes;
+use domain::decider::{Published, PublishedEvent, Trace};
 use domain::envelope::Headers;
 use domain::ids::{EntityId, Token};
 use domain::time::Timestamp;
@@ -21,79 +22,91 @@ pub(crate) struct Told<'a> {
     pub(crate) first_sequence: u64,
     pub(crate) now: Timestamp,
     pub(crate) trace: Trace<'a>,
-    pub(crate) events: &'a [PublishedEvent],
+    pub(crate) events: &'a Published,
 }
 
-impl Told<'_> {
-    /// The events with their sequences as text.
-    fn numbered(&self) -> impl Iterator<Item = (String, &PublishedEvent)> {
-        (self.first_sequence..).zip(self.events).map(|(sequence, event)| (sequence.to_string(), event))
-    }
-
-    /// `<tenant>:<kind>:<key>:`, which a sequence completes to the id of an event.
-    fn id_front(&self) -> String {
-        let EntityId { tenant, kind, key } = self.entity;
-        [tenant.as_str(), ":", kind.as_str(), ":", key.as_str(), ":"].concat()
-    }
+/// PageRows of event pages, one after the other in one buffer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PageRows {
+    text: Bytes,
+    /// Where each row ends.
+    ends: Vec<usize>,
 }
 
-/// The rows of an event page. Put together from pieces: there are many of them, and formatting costs several times as much.
-pub(crate) fn rows(told: &Told<'_>) -> Vec<String> {
-    let (id, version, time) = (told.id_front(), told.version.to_string(), rfc3339(told.now));
-    let correlation = serde_json::to_string(&told.trace.correlation_id).expect("text is plain data");
-    told.numbered()
-        .map(|(sequence, PublishedEvent { kind, data })| {
-            let pieces = [
-                r#"{"type":""#,
-                kind,
-                r#"","key":""#,
-                told.entity.key.as_str(),
-                r#"","id":""#,
-                &id,
-                &sequence,
-                r#"","sequence":"#,
-                &sequence,
-                r#","order_version":"#,
-                &version,
-                r#","time":""#,
-                &time,
-                r#"","correlation_id":"#,
-                &correlation,
-                r#","data":"#,
-                data,
-                "}",
-            ];
-            pieces.concat()
+impl PageRows {
+    /// The rows in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut begin = 0;
+        self.ends.iter().map(move |&end| {
+            let row = &self.text[begin..end];
+            begin = end;
+            row
         })
-        .collect()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// What they take in a page, commas included.
+    pub(crate) fn page_bytes(&self) -> usize {
+        self.text.len() + self.ends.len()
+    }
 }
 
-/// The events that are also published alone.
-pub(crate) fn notices(config: &NodeConfig, layout: &Layout, told: &Told<'_>) -> Vec<Outgoing> {
-    let mut notices = Vec::new();
-    let mut shared = None;
-    for (sequence, event) in told.numbered() {
-        let Some((domain, name)) = event.kind.split_once('.').filter(|_| config.is_single(event.kind)) else {
-            continue;
-        };
-        let (id, version, time, partition) = shared.get_or_insert_with(|| {
-            let partition = told.entity.key.partition(layout.partitions);
-            (told.id_front(), told.version.to_string(), rfc3339(told.now), partition)
-        });
+/// What a row needs besides the id of its entity, the correlation and the data, roughly.
+const ROW_BYTES: usize = 160;
+
+/// The rows of a decision, and the events of it that are also published alone. Put together from pieces: there are many of them,
+/// and formatting costs several times as much.
+pub(crate) fn rows_and_notices(
+    config: &NodeConfig,
+    layout: &Layout,
+    told: &Told<'_>,
+) -> (PageRows, Vec<Outgoing>) {
+    let (key, version, time) = (told.entity.key.as_str(), told.version.to_string(), rfc3339(told.now));
+    let id = [told.entity.tenant.as_str(), ":", told.entity.kind.as_str(), ":", key, ":"].concat();
+    let correlation = serde_json::to_string(&told.trace.correlation_id).expect("text is plain data");
+    let front = [r#"","key":""#, key, r#"","id":""#, &id].concat();
+    let middle = [r#","order_version":"#, &version, r#","time":""#, &time, r#"","correlation_id":"#].concat();
+    let each = ROW_BYTES + front.len() + correlation.len();
+    let mut text = Vec::with_capacity(told.events.bytes() + told.events.len() * each);
+    let mut ends = Vec::with_capacity(told.events.len());
+    let mut alone = Vec::new();
+    for (sequence, PublishedEvent { kind, data }) in (told.first_sequence..).zip(told.events.iter()) {
+        let number = sequence.to_string();
+        let pieces = [r#"{"type":""#, kind, &front, &number, r#"","sequence":"#, &number, &middle];
+        pieces.iter().for_each(|piece| text.extend_from_slice(piece.as_bytes()));
+        text.extend_from_slice(correlation.as_bytes());
+        text.extend_from_slice(br#","data":"#);
+        let begin = text.len();
+        text.extend_from_slice(data);
+        if config.is_single(kind) {
+            alone.push((kind, number, begin..text.len()));
+        }
+        text.push(b'}');
+        ends.push(text.len());
+    }
+    let text = Bytes::from(text);
+    let partition = told.entity.key.partition(layout.partitions);
+    let notices = alone.into_iter().filter_map(|(kind, sequence, data)| {
+        let (domain, name) = kind.split_once('.')?;
         let mut headers = Headers::with_capacity(11);
-        headers.push("ce-id", [&**id, &sequence].concat());
-        headers.push("ce-type", ["retail.", event.kind, ".v1"].concat());
+        headers.push("ce-id", [&*id, &sequence].concat());
+        headers.push("ce-type", ["retail.", kind, ".v1"].concat());
         headers.push("ce-source", SOURCE);
         headers.push("ce-time", time.clone());
         headers.push("content-type", "application/json");
-        headers.push("Key", told.entity.key.as_str().to_owned());
+        headers.push("Key", key.to_owned());
         headers.push("ce-sequence", sequence);
         headers.push("Order-Version", version.clone());
         add_trace(&mut headers, told.trace);
-        let subject = layout.notice(&told.entity.tenant, domain, name, *partition);
-        notices.push(Outgoing { subject, headers, body: event.data.clone().into() });
-    }
-    notices
+        let subject = layout.notice(&told.entity.tenant, domain, name, partition);
+        Some(Outgoing { subject, headers, body: text.slice(data) })
+    });
+    let notices = notices.collect();
+    (PageRows { text, ends }, notices)
 }
 
 /// The page of a record for one tenant; more than one only if it would be too large.
@@ -103,9 +116,10 @@ pub(crate) fn pages(
     tenant: &Token,
     journal_sequence: u64,
     time: Timestamp,
-    rows: &[String],
+    rows: &[PageRows],
 ) -> Vec<(Marker, Outgoing)> {
-    let groups = grouped(rows);
+    let rows: Vec<&[u8]> = rows.iter().flat_map(PageRows::iter).collect();
+    let groups = grouped(&rows);
     let count = groups.len();
     let time = rfc3339(time);
     groups
@@ -114,19 +128,19 @@ pub(crate) fn pages(
         .map(|(group, place)| {
             let part =
                 if count > 1 { format!(r#""page":{},"pages":{count},"#, place + 1) } else { String::new() };
-            let mut body = String::with_capacity(group.iter().map(|row| row.len() + 1).sum::<usize>() + 128);
+            let mut body = Vec::with_capacity(group.iter().map(|row| row.len() + 1).sum::<usize>() + 128);
             write!(
                 body,
                 r#"{{"partition":{partition},"journal_sequence":{journal_sequence},{part}"events":["#
             )
-            .expect("writing to a String cannot fail");
+            .expect("writing to a Vec cannot fail");
             for (at, row) in group.iter().enumerate() {
                 if at > 0 {
-                    body.push(',');
+                    body.push(b',');
                 }
-                body.push_str(row);
+                body.extend_from_slice(row);
             }
-            body.push_str("]}");
+            body.extend_from_slice(b"]}");
             let marker = Marker { sequence: journal_sequence, place };
             let mut headers = Headers::new();
             headers.push("ce-id", marker.id(&format!("{tenant}:page"), partition));
@@ -139,7 +153,7 @@ pub(crate) fn pages(
         .collect()
 }
 
-fn grouped(rows: &[String]) -> Vec<&[String]> {
+fn grouped<'a, 'b>(rows: &'b [&'a [u8]]) -> Vec<&'b [&'a [u8]]> {
     let (mut groups, mut begin, mut bytes) = (Vec::new(), 0, 0);
     for (at, row) in rows.iter().enumerate() {
         if at > begin && bytes + row.len() > MOST_PAGE_BYTES {
@@ -157,21 +171,27 @@ fn grouped(rows: &[String]) -> Vec<&[String]> {
 #[cfg(test)]
 mod tests {
     use bus::layout::Layout;
+    use bytes::Bytes;
     use domain::ids::Token;
     use domain::time::Timestamp;
 
-    use super::pages;
+    use super::{PageRows, pages};
     use crate::config::MOST_PAGE_BYTES;
 
     #[test]
     fn a_page_is_split_only_where_it_is_too_large() {
         let (layout, tenant) = (Layout::default(), Token::new("main").unwrap());
-        let page = |rows: &[String]| pages(&layout, 3, &tenant, 7, Timestamp(0), rows);
-        let one = page(&["{}".to_owned(), "{}".to_owned()]);
+        let page = |rows: &[&str]| {
+            let rows = rows
+                .iter()
+                .map(|row| PageRows { text: Bytes::from((*row).to_owned()), ends: vec![row.len()] });
+            pages(&layout, 3, &tenant, 7, Timestamp(0), &rows.collect::<Vec<_>>())
+        };
+        let one = page(&["{}", "{}"]);
         assert_eq!(one.len(), 1);
         assert_eq!(&one[0].1.body[..], br#"{"partition":3,"journal_sequence":7,"events":[{},{}]}"#);
         let large = format!("\"{}\"", "x".repeat(MOST_PAGE_BYTES / 2));
-        let split = page(&[large.clone(), large]);
+        let split = page(&[&large, &large]);
         assert_eq!(split.len(), 2);
         assert!(split[1].1.body.starts_with(br#"{"partition":3,"journal_sequence":7,"page":2,"pages":2,"#));
         assert!(split[0].0 < split[1].0);

@@ -7,7 +7,7 @@ mod marker;
 
 pub(crate) use commands::command;
 pub(crate) use dead_letters::dead_letter;
-pub(crate) use events::{Told, notices, pages, rows};
+pub(crate) use events::{PageRows, Told, pages, rows_and_notices};
 pub(crate) use marker::Marker;
 
 use domain::time::Timestamp;

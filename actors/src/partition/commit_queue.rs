@@ -11,6 +11,7 @@ use domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_PAGE_BYTES, MOST_RECORD_BYTES};
+use crate::outbound::PageRows;
 use crate::record::{DeadLetter, Entry, encode_entry};
 
 /// An input (or one item of it) of which the fate is known.
@@ -32,7 +33,7 @@ pub(crate) struct Queued {
     pub(crate) events: usize,
     /// Whose page the rows go to, and when they were decided.
     pub(crate) told: Option<(Token, Timestamp)>,
-    pub(crate) rows: Vec<String>,
+    pub(crate) rows: PageRows,
     pub(crate) notices: Vec<Outgoing>,
     pub(crate) commands: Vec<(Participant, Outgoing)>,
     pub(crate) dead_letters: Vec<DeadLetter>,
@@ -64,10 +65,6 @@ impl Queued {
         if let Entry::DeadLetter(letter) = entry {
             self.dead_letters.push(letter);
         }
-    }
-
-    fn row_bytes(&self) -> usize {
-        self.rows.iter().map(|row| row.len() + 1).sum()
     }
 }
 
@@ -104,7 +101,7 @@ impl CommitQueue {
             bytes += queued.entries.len();
             decisions += queued.decisions;
             events += queued.events;
-            page_bytes += queued.row_bytes();
+            page_bytes += queued.rows.page_bytes();
             let fits = bytes <= MOST_RECORD_BYTES
                 && decisions <= MOST_DECISIONS
                 && events <= MOST_EVENTS

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::commit_queue::{Consumed, Queued};
 use super::core::{Halt, Partition, Stage};
 use super::publisher::{Ordered, OutputJob};
-use crate::outbound;
+use crate::outbound::{self, PageRows};
 use crate::record::{Encoded, Entry, Positions, RecordHash, RecordHead, encode, encode_entry};
 
 /// The end of the journal, as this owner left it.
@@ -151,7 +151,7 @@ async fn release<D: Decider>(
 ) {
     let env = &partition.env;
     let mut commands: [Vec<Outgoing>; 5] = Default::default();
-    let mut told: BTreeMap<Token, (Timestamp, Vec<String>)> = BTreeMap::new();
+    let mut told: BTreeMap<Token, (Timestamp, Vec<PageRows>)> = BTreeMap::new();
     let (mut letters, mut notices, mut credits) = (Vec::new(), Vec::new(), 0);
     for queued in batch {
         for (participant, command) in queued.commands {
@@ -169,7 +169,7 @@ async fn release<D: Decider>(
         if let Some((tenant, at)) = queued.told {
             let page = told.entry(tenant).or_default();
             page.0 = page.0.max(at);
-            page.1.extend(queued.rows);
+            page.1.push(queued.rows);
         }
         letters.extend(queued.dead_letters);
         notices.extend(queued.notices);
@@ -198,13 +198,13 @@ async fn release<D: Decider>(
 pub(crate) fn ordered<D: Decider>(
     partition: &Partition<D>,
     sequence: u64,
-    told: &BTreeMap<Token, (Timestamp, Vec<String>)>,
+    told: &BTreeMap<Token, (Timestamp, Vec<PageRows>)>,
     letters: &[crate::record::DeadLetter],
 ) -> Vec<Ordered> {
     let (env, number) = (&partition.env, partition.number);
     let mut ordered = Vec::new();
     for (tenant, (time, rows)) in told {
-        env.metrics.events.add(rows.len() as u64);
+        env.metrics.events.add(rows.iter().map(PageRows::len).sum::<usize>() as u64);
         for (marker, message) in outbound::pages(&env.layout, number, tenant, sequence, *time, rows) {
             ordered.push(Ordered { stream: StreamId::Events, marker, message });
         }

@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use bus::layout::StreamId;
 use bus::ports::{OpenError, Position, Reader, Stored};
-use domain::decider::{Decider, PublishedEvent};
+use domain::decider::{Decider, Published};
 use domain::ids::{EntityId, Token};
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 
 use crate::entity::command_path::fault_text;
 use crate::node::PartitionStatus;
-use crate::outbound::{self, Told};
+use crate::outbound::{self, PageRows, Told};
 use crate::partition::keeping::Covered;
 use crate::partition::loading::bring_back;
 use crate::partition::{Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, ordered};
@@ -225,7 +225,7 @@ fn replay_whole<D: Decider>(
     sequence: u64,
     record: Record<Entry<D::Event>>,
 ) -> Result<OutputJob, String> {
-    let mut told: BTreeMap<Token, (Timestamp, Vec<String>)> = BTreeMap::new();
+    let mut told: BTreeMap<Token, (Timestamp, Vec<PageRows>)> = BTreeMap::new();
     let (mut letters, mut notices): (Vec<DeadLetter>, _) = (Vec::new(), Vec::new());
     for entry in record.entries {
         match entry {
@@ -242,7 +242,7 @@ fn replay_whole<D: Decider>(
                     published,
                     events,
                 };
-                let mut published = Vec::new();
+                let mut published = Published::default();
                 absorb(partition, &absorbed, Some(&mut published))?;
                 tell(partition, &absorbed, &published, &mut told, &mut notices);
             }
@@ -259,8 +259,8 @@ fn replay_whole<D: Decider>(
 fn tell<D: Decider>(
     partition: &Partition<D>,
     absorbed: &Absorbed<'_, D::Event>,
-    published: &[PublishedEvent],
-    told: &mut BTreeMap<Token, (Timestamp, Vec<String>)>,
+    published: &Published,
+    told: &mut BTreeMap<Token, (Timestamp, Vec<PageRows>)>,
     notices: &mut Vec<bus::ports::Outgoing>,
 ) {
     let mut entities = partition.entities.borrow_mut();
@@ -276,14 +276,15 @@ fn tell<D: Decider>(
     };
     let page = told.entry(absorbed.entity.tenant.clone()).or_default();
     page.0 = page.0.max(absorbed.now);
-    page.1.extend(outbound::rows(&this));
-    notices.extend(outbound::notices(&partition.env.config, &partition.env.layout, &this));
+    let (rows, alone) = outbound::rows_and_notices(&partition.env.config, &partition.env.layout, &this);
+    page.1.push(rows);
+    notices.extend(alone);
 }
 
 fn absorb<D: Decider>(
     partition: &Partition<D>,
     absorbed: &Absorbed<'_, D::Event>,
-    published: Option<&mut Vec<PublishedEvent>>,
+    published: Option<&mut Published>,
 ) -> Result<(), String> {
     let mut entities = partition.entities.borrow_mut();
     let number = entities.number_or_new(absorbed.entity);
@@ -338,12 +339,12 @@ pub(crate) fn evolve<D: Decider>(
     entity: &EntityId,
     state: &mut D::State,
     events: &[D::Event],
-    mut published: Option<&mut Vec<PublishedEvent>>,
+    mut published: Option<&mut Published>,
 ) {
     for event in events {
         D::evolve(state, event);
         if let Some(published) = &mut published {
-            published.extend(D::published(entity, state, event));
+            D::tell(entity, state, event, published);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use domain::decider::{
     Addressed, Answer, Command, Context, Decider, Decision, EffectState, Input, OpenEffect, Outcome,
-    Participant, PublishedEvent, Trace,
+    Participant, Published, Trace,
 };
 use domain::envelope::{Envelope, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -12,6 +12,7 @@ use domain::messages::depth::check_pack;
 use domain::reason::{Code, DeadReason, Reason, Refusal};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// The number that breaks `decide`.
 pub(crate) const BREAKS_DECIDE: i64 = 13;
@@ -95,10 +96,10 @@ fn schema(pointer: &str, text: &str) -> Refusal {
 }
 
 fn decided(events: Vec<Event>, state: &State, context: &Context<'_, ()>, answer: Answer) -> Decision<Tally> {
-    let (mut state, mut published) = (state.clone(), Vec::new());
+    let (mut state, mut published) = (state.clone(), Published::default());
     for event in &events {
         Tally::evolve(&mut state, event);
-        published.extend(Tally::published(context.entity, &state, event));
+        Tally::tell(context.entity, &state, event, &mut published);
     }
     Decision { events, state, published, answer, settled: Vec::new(), dead: Vec::new() }
 }
@@ -232,18 +233,18 @@ impl Decider for Tally {
         }
     }
 
-    fn published(_: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
+    fn tell(_: &EntityId, state: &State, event: &Event, told: &mut Published) {
         let kind = match event {
             Event::Opened { .. } => "order.received",
             Event::Added { .. } => "payment.captured",
             Event::Closed => "order.completed",
             Event::Told { events, bytes } => {
-                let data = format!(r#"{{"text":"{}"}}"#, "x".repeat(*bytes));
-                return vec![PublishedEvent { kind: "stock.reserved", data }; *events];
+                let text = "x".repeat(*bytes);
+                return (0..*events).for_each(|_| told.add("stock.reserved", &json!({"text": text})));
             }
-            _ => return Vec::new(),
+            _ => return,
         };
-        vec![PublishedEvent { kind, data: format!(r#"{{"sum":{}}}"#, state.sum) }]
+        told.add(kind, &json!({"sum": state.sum}));
     }
 
     fn exists(state: &State) -> bool {

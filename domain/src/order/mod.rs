@@ -31,7 +31,7 @@ pub use policies::Policies;
 pub use state::State;
 
 use crate::decider::{
-    Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, PublishedEvent, Trace,
+    Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, Published, Trace,
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
@@ -65,8 +65,8 @@ impl Decider for Order {
         evolve::evolve(state, event);
     }
 
-    fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
-        published::published(entity, state, event)
+    fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut Published) {
+        published::tell(entity, state, event, told);
     }
 
     fn exists(state: &State) -> bool {

@@ -6,99 +6,107 @@ use super::effect::{Giveback, Kind, Units};
 use super::event::{AllocatedUnits, DeliveredParcel, Event, Exception, HoldType};
 use super::state::State;
 use super::status::Status;
-use crate::decider::PublishedEvent;
+use crate::decider::Published;
 use crate::ids::EntityId;
 use crate::messages::outbound::commands as wire;
 use crate::messages::outbound::events as data;
 use crate::messages::outbound::events::EventData;
 
-/// The business events of `event`, given the state after it.
-pub(super) fn published(entity: &EntityId, state: &State, event: &Event) -> Vec<PublishedEvent> {
+/// Tells the business events of `event`, given the state after it.
+pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut Published) {
     let order_id = entity.key.as_str();
     match event {
-        Event::Submitted(content) => vec![received(order_id, content)],
+        Event::Submitted(content) => received(order_id, content, told),
         Event::Rejected { reason, .. } => {
-            one(&EventData::OrderRejected(data::OrderEnded { order_id, reason }))
+            EventData::OrderRejected(data::OrderEnded { order_id, reason }).publish(told)
         }
         Event::Committed { .. } => {
             let committed = committed(order_id, state);
-            vec![
-                EventData::OrderCommitted(committed.clone()).publish(),
-                EventData::OrderAccepted(committed).publish(),
-            ]
+            EventData::OrderCommitted(committed.clone()).publish(told);
+            EventData::OrderAccepted(committed).publish(told);
         }
-        Event::Fulfilling => one(&EventData::OrderFulfilling(data::OrderOnly { order_id })),
-        Event::Cancelling => one(&EventData::OrderCancelling(data::OrderOnly { order_id })),
-        Event::Cancelled { reason } => one(&EventData::OrderCancelled(data::OrderEnded { order_id, reason })),
-        Event::Completed => one(&EventData::OrderCompleted(completed(order_id, state))),
-        Event::StatusChanged(status) => vec![status_changed(order_id, *status)],
-        Event::PointsReserved { points, .. } => points_moved(order_id, *points, EventData::PointsReserved),
-        Event::PointsFinalized { points, .. } => points_moved(order_id, *points, EventData::PointsFinalized),
-        Event::PointsReleased { points, .. } => points_moved(order_id, *points, EventData::PointsReleased),
-        Event::Accrued { points_delta, target_points, .. } => {
-            one(&EventData::PointsAccrued(data::PointsAccrued {
-                order_id,
-                points_delta: *points_delta,
-                target_points: *target_points,
-            }))
+        Event::Fulfilling => EventData::OrderFulfilling(data::OrderOnly { order_id }).publish(told),
+        Event::Cancelling => EventData::OrderCancelling(data::OrderOnly { order_id }).publish(told),
+        Event::Cancelled { reason } => {
+            EventData::OrderCancelled(data::OrderEnded { order_id, reason }).publish(told)
         }
+        Event::Completed => EventData::OrderCompleted(completed(order_id, state)).publish(told),
+        Event::StatusChanged(status) => status_changed(order_id, *status, told),
+        Event::PointsReserved { points, .. } => {
+            points_moved(order_id, *points, EventData::PointsReserved, told)
+        }
+        Event::PointsFinalized { points, .. } => {
+            points_moved(order_id, *points, EventData::PointsFinalized, told)
+        }
+        Event::PointsReleased { points, .. } => {
+            points_moved(order_id, *points, EventData::PointsReleased, told)
+        }
+        Event::Accrued { points_delta, target_points, .. } => EventData::PointsAccrued(data::PointsAccrued {
+            order_id,
+            points_delta: *points_delta,
+            target_points: *target_points,
+        })
+        .publish(told),
         Event::Authorized { tender, amount_minor, .. } => {
-            money(state, *tender, *amount_minor, None, EventData::PaymentAuthorized)
+            money(state, *tender, *amount_minor, None, EventData::PaymentAuthorized, told)
         }
         Event::Declined { tender, amount_minor, .. } => {
-            money(state, *tender, *amount_minor, None, EventData::PaymentDeclined)
+            money(state, *tender, *amount_minor, None, EventData::PaymentDeclined, told)
         }
         Event::Captured { tender, amount_minor, settlement_ref, .. } => {
-            money(state, *tender, *amount_minor, Some(settlement_ref), EventData::PaymentCaptured)
+            money(state, *tender, *amount_minor, Some(settlement_ref), EventData::PaymentCaptured, told)
         }
         Event::CaptureDeclined { tender, amount_minor, effect, .. } => {
-            money(state, *tender, *amount_minor, Some(effect), EventData::PaymentCaptureFailed)
+            money(state, *tender, *amount_minor, Some(effect), EventData::PaymentCaptureFailed, told)
         }
         Event::Voided { tender, amount_minor, .. } => {
-            money(state, *tender, *amount_minor, None, EventData::PaymentVoided)
+            money(state, *tender, *amount_minor, None, EventData::PaymentVoided, told)
         }
-        Event::HoldPlaced { hold } => one(&EventData::HoldPlaced(hold_changed(order_id, *hold))),
-        Event::HoldResolved { hold } => one(&EventData::HoldResolved(hold_changed(order_id, *hold))),
-        Event::ExceptionOpened(exception) => vec![exception_opened(order_id, exception)],
-        _ => goods_and_documents(order_id, state, event),
+        Event::HoldPlaced { hold } => EventData::HoldPlaced(hold_changed(order_id, *hold)).publish(told),
+        Event::HoldResolved { hold } => EventData::HoldResolved(hold_changed(order_id, *hold)).publish(told),
+        Event::ExceptionOpened(exception) => exception_opened(order_id, exception, told),
+        _ => goods_and_documents(order_id, state, event, told),
     }
 }
 
-fn goods_and_documents(order_id: &str, state: &State, event: &Event) -> Vec<PublishedEvent> {
+fn goods_and_documents(order_id: &str, state: &State, event: &Event, told: &mut Published) {
     match event {
-        Event::Allocated { allocations, .. } => vec![allocated(order_id, state, allocations)],
-        Event::AllocationReleased { releases, .. } => one(&EventData::StockReleased(data::StockReleased {
+        Event::Allocated { allocations, .. } => allocated(order_id, state, allocations, told),
+        Event::AllocationReleased { releases, .. } => EventData::StockReleased(data::StockReleased {
             order_id,
             releases: giveback_rows(state, releases),
-        })),
+        })
+        .publish(told),
         Event::ShipmentPlanned { node, units } => {
             let shipment_id = &*state.shipment_id(last_index(state.shipments.len()));
             let lines =
                 merged(state, units.iter().map(|row| Units { line: row.line, quantity: row.quantity }));
-            one(&EventData::ShipmentRequested(data::ShipmentAtNode { order_id, shipment_id, node, lines }))
+            EventData::ShipmentRequested(data::ShipmentAtNode { order_id, shipment_id, node, lines })
+                .publish(told)
         }
         Event::ShipmentAccepted { shipment, .. } => {
             let shipment_id = &*state.shipment_id(*shipment);
             let known = &state.shipments[usize::from(*shipment)];
             let rows = known.rows.iter().map(|row| Units { line: row.line, quantity: row.quantity });
             let lines = merged(state, rows);
-            one(&EventData::ShipmentAccepted(data::ShipmentAtNode {
+            EventData::ShipmentAccepted(data::ShipmentAtNode {
                 order_id,
                 shipment_id,
                 node: &known.node,
                 lines,
-            }))
+            })
+            .publish(told)
         }
         Event::ShipmentCancelled { shipment, lines, .. } => {
             let shipment_id = &*state.shipment_id(*shipment);
             let lines = merged(state, lines.iter().copied());
-            one(&EventData::ShipmentCancelled(data::ShipmentUnits { order_id, shipment_id, lines }))
+            EventData::ShipmentCancelled(data::ShipmentUnits { order_id, shipment_id, lines }).publish(told)
         }
         Event::Departed(departure) => {
             let units = departure.units.iter();
             let units =
                 units.map(|units| Units { line: units.line, quantity: units.released + units.pending });
-            one(&EventData::ShipmentDispatched(data::ShipmentDispatched {
+            EventData::ShipmentDispatched(data::ShipmentDispatched {
                 order_id,
                 shipment_id: &departure.shipment_id,
                 parcel_id: departure.parcel_id.as_deref(),
@@ -106,42 +114,42 @@ fn goods_and_documents(order_id: &str, state: &State, event: &Event) -> Vec<Publ
                 carrier: departure.carrier.as_deref(),
                 tracking: departure.tracking.as_deref(),
                 lines: merged(state, units),
-            }))
+            })
+            .publish(told)
         }
         Event::Delivered { shipment_id, parcels, .. } => {
             let lines = merged(
                 state,
                 parcels.iter().flat_map(|parcel: &DeliveredParcel| parcel.units.iter().copied()),
             );
-            one(&EventData::ShipmentDelivered(data::ShipmentUnits { order_id, shipment_id, lines }))
+            EventData::ShipmentDelivered(data::ShipmentUnits { order_id, shipment_id, lines }).publish(told)
         }
         Event::DocumentDue(_) => {
             let index = last_index(state.documents.len());
-            one(&EventData::ErpQueued(document(order_id, state, index, &state.document_key(index), None)))
+            EventData::ErpQueued(document(order_id, state, index, &state.document_key(index), None))
+                .publish(told)
         }
         Event::DocumentPosted { document: index, document_no, .. } => {
             let document_key = &state.document_key(*index);
-            one(&EventData::ErpPosted(document(order_id, state, *index, document_key, Some(document_no))))
+            EventData::ErpPosted(document(order_id, state, *index, document_key, Some(document_no)))
+                .publish(told)
         }
         Event::DocumentRejected { document: index, .. } => {
-            one(&EventData::ErpRejected(document(order_id, state, *index, &state.document_key(*index), None)))
+            EventData::ErpRejected(document(order_id, state, *index, &state.document_key(*index), None))
+                .publish(told)
         }
-        _ => Vec::new(),
+        _ => {}
     }
 }
 
-fn one(event: &EventData<'_>) -> Vec<PublishedEvent> {
-    vec![event.publish()]
-}
-
-fn received(order_id: &str, content: &Content) -> PublishedEvent {
+fn received(order_id: &str, content: &Content, told: &mut Published) {
     EventData::OrderReceived(data::OrderReceived {
         order_id,
         channel: &content.channel,
         currency: &content.currency,
         total_minor: content.total_minor,
     })
-    .publish()
+    .publish(told)
 }
 
 fn committed<'a>(order_id: &'a str, state: &'a State) -> data::OrderCommitted<'a> {
@@ -174,7 +182,7 @@ fn completed<'a>(order_id: &'a str, state: &State) -> data::OrderCompleted<'a> {
     }
 }
 
-fn status_changed(order_id: &str, status: Status) -> PublishedEvent {
+fn status_changed(order_id: &str, status: Status, told: &mut Published) {
     let status = data::Status {
         payment: status.payment.as_str(),
         fulfillment: status.fulfillment.as_str(),
@@ -184,15 +192,16 @@ fn status_changed(order_id: &str, status: Status) -> PublishedEvent {
         stock: status.stock.as_str(),
         display: status.display.as_str(),
     };
-    EventData::OrderStatusChanged(data::OrderStatusChanged { order_id, status }).publish()
+    EventData::OrderStatusChanged(data::OrderStatusChanged { order_id, status }).publish(told)
 }
 
 fn points_moved<'a>(
     order_id: &'a str,
     points: i64,
     event: impl FnOnce(data::PointsMoved<'a>) -> EventData<'a>,
-) -> Vec<PublishedEvent> {
-    one(&event(data::PointsMoved { order_id, points }))
+    told: &mut Published,
+) {
+    event(data::PointsMoved { order_id, points }).publish(told)
 }
 
 fn money<'a>(
@@ -201,17 +210,18 @@ fn money<'a>(
     amount_minor: i64,
     settlement_ref: Option<&'a str>,
     event: impl FnOnce(data::MoneyMoved<'a>) -> EventData<'a>,
-) -> Vec<PublishedEvent> {
+    told: &mut Published,
+) {
     let content = state.content();
     let (order_id, tender) = (content.order_id.as_str(), &*content.tenders[usize::from(tender)].tender);
-    one(&event(data::MoneyMoved { order_id, tender, amount_minor, settlement_ref }))
+    event(data::MoneyMoved { order_id, tender, amount_minor, settlement_ref }).publish(told)
 }
 
 fn hold_changed(order_id: &str, hold: HoldType) -> data::HoldChanged<'_> {
     data::HoldChanged { order_id, hold: data::Hold { hold_id: hold.as_str(), r#type: hold.as_str() } }
 }
 
-fn exception_opened(order_id: &str, exception: &Exception) -> PublishedEvent {
+fn exception_opened(order_id: &str, exception: &Exception, told: &mut Published) {
     EventData::ExceptionOpened(data::ExceptionChanged {
         order_id,
         exception: data::Exception {
@@ -223,10 +233,10 @@ fn exception_opened(order_id: &str, exception: &Exception) -> PublishedEvent {
             effect_id: exception.effect_id.as_deref(),
         },
     })
-    .publish()
+    .publish(told)
 }
 
-fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits]) -> PublishedEvent {
+fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits], told: &mut Published) {
     let content = state.content();
     let rows = rows.iter().map(|row| {
         let line = &content.lines[usize::from(row.line)];
@@ -238,7 +248,7 @@ fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits]) -> Publishe
             node: &row.node,
         }
     });
-    EventData::StockAllocated(data::StockAllocated { order_id, allocations: rows.collect() }).publish()
+    EventData::StockAllocated(data::StockAllocated { order_id, allocations: rows.collect() }).publish(told)
 }
 
 /// Rows of given back allocations with the shop's line numbers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use domain::decider::PublishedEvent;
+use domain::decider::Published;
 use domain::envelope::Plane;
 use domain::messages::body::{Format, read};
 use domain::messages::inbound::Submit;
@@ -314,10 +314,11 @@ fn everything() -> Vec<(String, String)> {
         (format!("cmd/{}.{}", command.participant().as_str(), command.name()), command.render())
     });
     let events = order_events(&reason).into_iter().chain(money_events()).chain(goods_events());
-    let published = events.map(|event| {
-        let PublishedEvent { kind, data } = event.publish();
-        (format!("evt/{kind}"), data)
-    });
+    let mut told = Published::default();
+    events.for_each(|event| event.publish(&mut told));
+    let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();
+    let published: Vec<_> =
+        told.iter().map(|event| (format!("evt/{}", event.kind), text(event.data))).collect();
     commands.chain(published).chain(answers(&reason)).collect()
 }
 

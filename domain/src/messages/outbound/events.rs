@@ -1,8 +1,7 @@
 //! The `data` of business events: `order_id` and what changed.
 
-use crate::decider::PublishedEvent;
+use crate::decider::Published;
 use crate::messages::outbound::commands::{ReleaseUnits, SkuQuantity, Units, outgoing};
-use crate::messages::outbound::render;
 use crate::reason::Reason;
 
 outgoing! {
@@ -308,10 +307,9 @@ macro_rules! event_data {
                 match self { $(Self::$variant(_) => $kind,)+ }
             }
 
-            /// The event in the form in which it is published.
-            pub fn publish(&self) -> PublishedEvent {
-                let data = match self { $(Self::$variant(data) => render(data),)+ };
-                PublishedEvent { kind: self.kind(), data }
+            /// Tells it in the form in which it is published.
+            pub fn publish(&self, told: &mut Published) {
+                match self { $(Self::$variant(data) => told.add(self.kind(), data),)+ }
             }
         }
 

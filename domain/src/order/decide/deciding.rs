@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::decider::{Answer, Context, Decision, PublishedEvent};
+use crate::decider::{Answer, Context, Decision, Published};
 use crate::envelope::Envelope;
 use crate::money::{Minor, Points};
 use crate::order::effect::{Kind, effect_id};
 use crate::order::event::{Event, Exception, ExceptionKind};
-use crate::order::{Order, Policies, State, evolve::evolve, published::published};
+use crate::order::{Order, Policies, State, evolve::evolve, published::tell};
 use crate::reason::DeadReason;
 
 /// How many exceptions an order keeps; one that has so many needs a person anyway.
@@ -20,7 +20,7 @@ pub(super) struct Deciding<'a> {
     pub(super) settled: BTreeMap<(String, String), Answer>,
     pub(super) dead: Vec<(Envelope, DeadReason)>,
     events: Vec<Event>,
-    told: Vec<PublishedEvent>,
+    told: Published,
 }
 
 impl<'a> Deciding<'a> {
@@ -31,7 +31,7 @@ impl<'a> Deciding<'a> {
             settled: BTreeMap::new(),
             dead: Vec::new(),
             events: Vec::new(),
-            told: Vec::new(),
+            told: Published::default(),
         }
     }
 
@@ -52,7 +52,7 @@ impl<'a> Deciding<'a> {
 
     pub(super) fn emit(&mut self, event: Event) {
         evolve(&mut self.state, &event);
-        self.told.extend(published(self.context.entity, &self.state, &event));
+        tell(self.context.entity, &self.state, &event, &mut self.told);
         self.events.push(event);
     }
 

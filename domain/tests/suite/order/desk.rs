@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::decider::{
-    Answer, Command, Context, Decider, EffectState, Gates, Input, OpenEffect, Outcome, PublishedEvent,
+    Answer, Command, Context, Decider, EffectState, Gates, Input, OpenEffect, Outcome, Published,
 };
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -26,11 +26,25 @@ pub(super) struct Desk {
     /// Every send of every command, oldest first.
     pub(super) sent: Vec<Command>,
     /// Every business event.
-    pub(super) told: Vec<PublishedEvent>,
+    pub(super) told: Vec<ToldEvent>,
     pub(super) dead: Vec<(Envelope, DeadReason)>,
     pub(super) settled: BTreeMap<(String, String), Answer>,
     events: Vec<Event>,
     messages: u32,
+}
+
+/// A business event that the outside was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ToldEvent {
+    pub(super) kind: &'static str,
+    pub(super) data: String,
+}
+
+impl ToldEvent {
+    fn all(told: &Published) -> Vec<Self> {
+        let text = |data: &[u8]| String::from_utf8(data.to_vec()).unwrap();
+        told.iter().map(|event| Self { kind: event.kind, data: text(event.data) }).collect()
+    }
 }
 
 impl Desk {
@@ -165,7 +179,7 @@ impl Desk {
             .collect();
         self.version += 1;
         self.state = decision.state;
-        self.told.extend(decision.published);
+        self.told.extend(ToldEvent::all(&decision.published));
         self.settled.extend(decision.settled);
         for effect in Order::effects(&self.state) {
             if effect.state == EffectState::Sent && before.get(effect.id).copied() != Some(effect.attempts) {
@@ -183,13 +197,13 @@ impl Desk {
         let bytes = rmp_serde::to_vec_named(&self.events).unwrap();
         let recorded: Vec<Event> = rmp_serde::from_slice(&bytes).unwrap();
         let mut replayed = State::default();
-        let mut told = Vec::new();
+        let mut told = Published::default();
         for event in &recorded {
             Order::evolve(&mut replayed, event);
-            told.extend(Order::published(&self.entity, &replayed, event));
+            Order::tell(&self.entity, &replayed, event, &mut told);
         }
         assert_eq!(format!("{replayed:?}"), format!("{:?}", self.state));
-        assert_eq!(told, self.told);
+        assert_eq!(ToldEvent::all(&told), self.told);
     }
 
     /// invariant: ledger-bounds
