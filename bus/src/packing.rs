@@ -1,8 +1,6 @@
 //! Several messages in one broker message (CONTRACT: batches and pages): the broker's cost for each message is most of the
 //! cost of an order.
 
-use std::collections::BTreeMap;
-
 use domain::envelope::Headers;
 use domain::messages::body::{Format, message_pack_of};
 use rmp::encode::{write_array_len, write_map_len, write_str};
@@ -43,12 +41,17 @@ pub fn encoded(mut message: Outgoing, format: Format) -> Outgoing {
 /// Packs messages of one plane, tenant, domain and partition into batches of `format`, in their order; gives each broker
 /// message with the number of messages in it. One alone is sent as itself.
 pub fn pack(messages: Vec<Packable>, format: Format) -> Vec<(Outgoing, usize)> {
-    let mut places: BTreeMap<(String, u16), Vec<Packable>> = BTreeMap::new();
+    // Most often there is one place only: a record is of one partition, and few have several tenants.
+    let mut places: Vec<(String, u16, Vec<Packable>)> = Vec::new();
     for item in messages {
-        places.entry((front(&item.message.subject).to_owned(), item.partition)).or_default().push(item);
+        let (front, partition) = (front(&item.message.subject), item.partition);
+        match places.iter_mut().find(|(known, number, _)| *number == partition && known == front) {
+            Some((_, _, items)) => items.push(item),
+            None => places.push((front.to_owned(), partition, vec![item])),
+        }
     }
     let mut packed = Vec::new();
-    for ((front, _), items) in places {
+    for (front, _, items) in places {
         let (mut open, mut bytes) = (Vec::new(), 0);
         for item in items {
             let size = item.message.body.len() + ITEM_BYTES;

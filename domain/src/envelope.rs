@@ -50,10 +50,19 @@ impl Plane {
 /// A copy shares what it was copied from: a message is read by many and changed by none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Headers(Arc<Vec<(Text, Text)>>);
+pub struct Headers(Arc<Vec<Header>>);
 
 /// A header's name or value; what the program itself writes is not copied.
 type Text = Cow<'static, str>;
+
+/// A header: its name and its value.
+pub type Header = (Text, Text);
+
+impl From<Vec<Header>> for Headers {
+    fn from(headers: Vec<Header>) -> Self {
+        Self(Arc::new(headers))
+    }
+}
 
 impl Headers {
     /// No headers.

@@ -8,7 +8,7 @@ use domain::time::Timestamp;
 
 use super::memory::Entity;
 use crate::config::{MOST_DECISION_BYTES, MOST_ROW_BYTES};
-use crate::outbound::{self, Told};
+use crate::outbound::{self, Told, rfc3339};
 use crate::partition::{Environment, Queued};
 use crate::record::{Cause, DeadLetter, Decided, Entry, encode_entry};
 
@@ -54,7 +54,8 @@ pub(super) fn prepare<D: Decider>(
     let version = entity.version + 1;
     let first_sequence = entity.event_sequence + 1;
     let trace = D::trace(&state);
-    let told = Told { entity: id, version, first_sequence, now, trace, events: &published };
+    let time = rfc3339(now);
+    let told = Told { entity: id, version, first_sequence, time: &time, trace, events: &published };
     let (rows, notices) = outbound::rows_and_notices(&env.config, &env.layout, &told);
     let mut queued = Queued {
         entries: Vec::with_capacity(entry_bytes(cause)),
@@ -83,7 +84,7 @@ pub(super) fn prepare<D: Decider>(
         let sent = effect.state == EffectState::Sent;
         let new = sent && earlier.is_none_or(|earlier| earlier.attempts != effect.attempts);
         if new && let Some(command) = D::command(id, &state, effect.id) {
-            let message = outbound::command(&env.layout, id, trace, now, command);
+            let message = outbound::command(&env.layout, id, trace, &time, command);
             queued.commands.push((effect.participant, message));
         }
     }

@@ -305,14 +305,14 @@ impl<'de> Visitor<'de> for PairsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
         // Room for what an item is given besides its own.
-        let mut headers = Headers::with_capacity(map.size_hint().unwrap_or(4).min(16) + 4);
+        let mut headers = Vec::with_capacity(map.size_hint().unwrap_or(8).min(16) + 4);
         while let Some(Text(name)) = map.next_key()? {
             let value: String =
                 map.next_value().map_err(|error| A::Error::custom(format!("{name:.80}: {error}")))?;
-            headers
-                .push(known_name(&name).map_or_else(|| Cow::Owned(name.into_owned()), Cow::Borrowed), value);
+            let name = known_name(&name).map_or_else(|| Cow::Owned(name.into_owned()), Cow::Borrowed);
+            headers.push((name, Cow::Owned(value)));
         }
-        Ok(Pairs(headers))
+        Ok(Pairs(headers.into()))
     }
 }
 
@@ -331,4 +331,42 @@ fn known_name(name: &str) -> Option<&'static str> {
         "Reply-To",
     ];
     KNOWN.into_iter().find(|known| *known == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use domain::envelope::{Envelope, Headers, Plane};
+    use domain::ids::Token;
+    use domain::time::Timestamp;
+
+    use super::{Row, rows};
+
+    fn batch(body: &'static str) -> Envelope {
+        Envelope {
+            tenant: Token::new("main").unwrap(),
+            plane: Plane::Reply,
+            domain: Token::new("payment").unwrap(),
+            name: Token::new("batch").unwrap(),
+            headers: Headers::new(),
+            body: Bytes::from_static(body.as_bytes()),
+            stream: "RETAIL_REPLIES".to_owned(),
+            sequence: 1,
+            item: None,
+            stored_at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn an_item_reads_the_same_beside_good_ones_and_beside_a_wrong_one() {
+        const GOOD: &str = r#"{"key":"ö-\"1","name":"authorized","domain":"payment","more":[1],"headers":{"ce-id":"a","Content-Type":"x"},"body":{"a":[1, 2]}},
+            {"domain":"payment","name":"n","key":"k","headers":null,"body":null,"key":"twice"}"#;
+        let text =
+            |rows: Vec<Row<'_>>| -> Vec<String> { rows.iter().map(|row| format!("{row:?}")).collect() };
+        let (alone, beside) = (format!("[{GOOD}]"), format!("[{GOOD},[]]"));
+        let (alone, beside) = (batch(alone.leak()), batch(beside.leak()));
+        let (alone, beside) = (text(rows(&alone).unwrap()), text(rows(&beside).unwrap()));
+        assert_eq!(alone, beside[..2]);
+        assert!(alone[1].contains("twice") && beside[2].contains("not an item"), "{alone:?} {beside:?}");
+    }
 }

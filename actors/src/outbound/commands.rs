@@ -3,48 +3,45 @@
 use bus::layout::Layout;
 use bus::ports::Outgoing;
 use domain::decider::{Command, Trace};
-use domain::envelope::Headers;
+use domain::envelope::Header;
 use domain::ids::EntityId;
-use domain::time::Timestamp;
 
-use super::{SOURCE, rfc3339};
+use super::SOURCE;
 
-/// A command of an entity.
+/// A command of an entity; `time` is when it was decided, as text.
 pub(crate) fn command(
     layout: &Layout,
     entity: &EntityId,
     trace: Trace<'_>,
-    now: Timestamp,
+    time: &str,
     command: Command,
 ) -> Outgoing {
     let domain = command.participant.as_str();
     let partition = entity.key.partition(layout.partitions);
-    let mut headers = Headers::with_capacity(12);
     let epoch = command.epoch.to_string();
-    headers.push("ce-id", [&command.effect_id, ":", &epoch].concat());
-    headers.push("ce-type", ["retail.", domain, ".", command.name, ".v1"].concat());
-    headers.push("ce-source", SOURCE);
-    headers.push("ce-time", rfc3339(now));
-    headers.push("content-type", "application/json");
-    headers.push("Key", entity.key.as_str().to_owned());
-    headers.push("Effect-Epoch", epoch);
-    headers.push("Effect-Id", command.effect_id);
-    headers.push("Idempotency-Key", command.idempotency_key);
-    add_trace(&mut headers, trace);
+    let mut headers: Vec<Header> = Vec::with_capacity(12);
+    headers.extend([
+        ("ce-id".into(), [&command.effect_id, ":", &epoch].concat().into()),
+        ("ce-type".into(), ["retail.", domain, ".", command.name, ".v1"].concat().into()),
+        ("ce-source".into(), SOURCE.into()),
+        ("ce-time".into(), time.to_owned().into()),
+        ("content-type".into(), "application/json".into()),
+        ("Key".into(), entity.key.as_str().to_owned().into()),
+        ("Effect-Epoch".into(), epoch.into()),
+        ("Effect-Id".into(), command.effect_id.into()),
+        ("Idempotency-Key".into(), command.idempotency_key.into()),
+    ]);
+    headers.extend(known(trace));
     let subject = layout.command(&entity.tenant, domain, command.name, partition);
-    Outgoing { subject, headers, body: command.body.into() }
+    Outgoing { subject, headers: headers.into(), body: command.body.into() }
 }
 
 /// Correlation and trace, as far as they are known.
-pub(super) fn add_trace(headers: &mut Headers, trace: Trace<'_>) {
+pub(super) fn known(trace: Trace<'_>) -> impl Iterator<Item = Header> {
     let known = [
         ("ce-correlationid", trace.correlation_id),
         ("traceparent", trace.traceparent),
         ("tracestate", trace.tracestate),
     ];
-    for (name, value) in known {
-        if let Some(value) = value {
-            headers.push(name, value.to_owned());
-        }
-    }
+    known.into_iter().filter_map(|(name, value)| Some((name.into(), value?.to_owned().into())))
 }

@@ -6,11 +6,11 @@ use bus::layout::Layout;
 use bus::ports::Outgoing;
 use bytes::Bytes;
 use domain::decider::{Published, PublishedEvent, Trace};
-use domain::envelope::Headers;
+use domain::envelope::{Header, Headers};
 use domain::ids::{EntityId, Token};
 use domain::time::Timestamp;
 
-use super::commands::add_trace;
+use super::commands::known;
 use super::{Marker, SOURCE, rfc3339};
 use crate::config::{MOST_PAGE_BYTES, NodeConfig};
 
@@ -20,12 +20,13 @@ pub(crate) struct Told<'a> {
     pub(crate) entity: &'a EntityId,
     pub(crate) version: u64,
     pub(crate) first_sequence: u64,
-    pub(crate) now: Timestamp,
+    /// When it was decided, as text.
+    pub(crate) time: &'a str,
     pub(crate) trace: Trace<'a>,
     pub(crate) events: &'a Published,
 }
 
-/// PageRows of event pages, one after the other in one buffer.
+/// Rows of event pages, one after the other in one buffer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PageRows {
     text: Bytes,
@@ -65,11 +66,12 @@ pub(crate) fn rows_and_notices(
     layout: &Layout,
     told: &Told<'_>,
 ) -> (PageRows, Vec<Outgoing>) {
-    let (key, version, time) = (told.entity.key.as_str(), told.version.to_string(), rfc3339(told.now));
+    let (key, version) = (told.entity.key.as_str(), told.version.to_string());
     let id = [told.entity.tenant.as_str(), ":", told.entity.kind.as_str(), ":", key, ":"].concat();
     let correlation = serde_json::to_string(&told.trace.correlation_id).expect("text is plain data");
     let front = [r#"","key":""#, key, r#"","id":""#, &id].concat();
-    let middle = [r#","order_version":"#, &version, r#","time":""#, &time, r#"","correlation_id":"#].concat();
+    let middle =
+        [r#","order_version":"#, &version, r#","time":""#, told.time, r#"","correlation_id":"#].concat();
     let each = ROW_BYTES + front.len() + correlation.len();
     let mut text = Vec::with_capacity(told.events.bytes() + told.events.len() * each);
     let mut ends = Vec::with_capacity(told.events.len());
@@ -77,7 +79,9 @@ pub(crate) fn rows_and_notices(
     for (sequence, PublishedEvent { kind, data }) in (told.first_sequence..).zip(told.events.iter()) {
         let number = sequence.to_string();
         let pieces = [r#"{"type":""#, kind, &front, &number, r#"","sequence":"#, &number, &middle];
-        pieces.iter().for_each(|piece| text.extend_from_slice(piece.as_bytes()));
+        for piece in pieces {
+            text.extend_from_slice(piece.as_bytes());
+        }
         text.extend_from_slice(correlation.as_bytes());
         text.extend_from_slice(br#","data":"#);
         let begin = text.len();
@@ -92,18 +96,20 @@ pub(crate) fn rows_and_notices(
     let partition = told.entity.key.partition(layout.partitions);
     let notices = alone.into_iter().filter_map(|(kind, sequence, data)| {
         let (domain, name) = kind.split_once('.')?;
-        let mut headers = Headers::with_capacity(11);
-        headers.push("ce-id", [&*id, &sequence].concat());
-        headers.push("ce-type", ["retail.", kind, ".v1"].concat());
-        headers.push("ce-source", SOURCE);
-        headers.push("ce-time", time.clone());
-        headers.push("content-type", "application/json");
-        headers.push("Key", key.to_owned());
-        headers.push("ce-sequence", sequence);
-        headers.push("Order-Version", version.clone());
-        add_trace(&mut headers, told.trace);
+        let mut headers: Vec<Header> = Vec::with_capacity(11);
+        headers.extend([
+            ("ce-id".into(), [&*id, &sequence].concat().into()),
+            ("ce-type".into(), ["retail.", kind, ".v1"].concat().into()),
+            ("ce-source".into(), SOURCE.into()),
+            ("ce-time".into(), told.time.to_owned().into()),
+            ("content-type".into(), "application/json".into()),
+            ("Key".into(), key.to_owned().into()),
+            ("ce-sequence".into(), sequence.into()),
+            ("Order-Version".into(), version.clone().into()),
+        ]);
+        headers.extend(known(told.trace));
         let subject = layout.notice(&told.entity.tenant, domain, name, partition);
-        Some(Outgoing { subject, headers, body: text.slice(data) })
+        Some(Outgoing { subject, headers: headers.into(), body: text.slice(data) })
     });
     let notices = notices.collect();
     (PageRows { text, ends }, notices)

@@ -82,8 +82,8 @@ fn add_commands<D: Decider>(
         if effect.state == EffectState::Sent
             && let Some(command) = D::command(id, state, effect.id)
         {
-            let (layout, now) = (&partition.env.layout, partition.now());
-            let message = outbound::command(layout, id, D::trace(state), now, command);
+            let (layout, time) = (&partition.env.layout, outbound::rfc3339(partition.now()));
+            let message = outbound::command(layout, id, D::trace(state), &time, command);
             commands[effect.participant.index()].push(message);
         }
     }

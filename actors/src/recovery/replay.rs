@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::entity::command_path::fault_text;
 use crate::node::PartitionStatus;
-use crate::outbound::{self, PageRows, Told};
+use crate::outbound::{self, PageRows, Told, rfc3339};
 use crate::partition::keeping::Covered;
 use crate::partition::loading::bring_back;
 use crate::partition::{Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, ordered};
@@ -270,7 +270,7 @@ fn tell<D: Decider>(
         entity: absorbed.entity,
         version: absorbed.version,
         first_sequence: absorbed.first_sequence,
-        now: absorbed.now,
+        time: &rfc3339(absorbed.now),
         trace: D::trace(&entity.state),
         events: published,
     };

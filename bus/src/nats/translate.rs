@@ -60,12 +60,11 @@ fn headers(map: Option<&HeaderMap>) -> Headers {
     });
     let mut pairs: Vec<(&str, &str)> = values.collect();
     pairs.sort_by_key(|(name, _)| *name);
-    let mut headers = Headers::with_capacity(pairs.len());
-    for (name, value) in pairs {
+    let pairs = pairs.into_iter().map(|(name, value)| {
         let name = known(name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed);
-        headers.push(name, value.to_owned());
-    }
-    headers
+        (name, Cow::Owned(value.to_owned()))
+    });
+    pairs.collect::<Vec<_>>().into()
 }
 
 pub(super) fn raw(message: StreamMessage) -> Stored {

@@ -18,7 +18,7 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
     match event {
         Event::Submitted(content) => received(order_id, content, told),
         Event::Rejected { reason, .. } => {
-            EventData::OrderRejected(data::OrderEnded { order_id, reason }).publish(told)
+            EventData::OrderRejected(data::OrderEnded { order_id, reason }).publish(told);
         }
         Event::Committed { .. } => {
             let committed = committed(order_id, state);
@@ -28,18 +28,18 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
         Event::Fulfilling => EventData::OrderFulfilling(data::OrderOnly { order_id }).publish(told),
         Event::Cancelling => EventData::OrderCancelling(data::OrderOnly { order_id }).publish(told),
         Event::Cancelled { reason } => {
-            EventData::OrderCancelled(data::OrderEnded { order_id, reason }).publish(told)
+            EventData::OrderCancelled(data::OrderEnded { order_id, reason }).publish(told);
         }
         Event::Completed => EventData::OrderCompleted(completed(order_id, state)).publish(told),
         Event::StatusChanged(status) => status_changed(order_id, *status, told),
         Event::PointsReserved { points, .. } => {
-            points_moved(order_id, *points, EventData::PointsReserved, told)
+            points_moved(order_id, *points, EventData::PointsReserved, told);
         }
         Event::PointsFinalized { points, .. } => {
-            points_moved(order_id, *points, EventData::PointsFinalized, told)
+            points_moved(order_id, *points, EventData::PointsFinalized, told);
         }
         Event::PointsReleased { points, .. } => {
-            points_moved(order_id, *points, EventData::PointsReleased, told)
+            points_moved(order_id, *points, EventData::PointsReleased, told);
         }
         Event::Accrued { points_delta, target_points, .. } => EventData::PointsAccrued(data::PointsAccrued {
             order_id,
@@ -48,19 +48,19 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
         })
         .publish(told),
         Event::Authorized { tender, amount_minor, .. } => {
-            money(state, *tender, *amount_minor, None, EventData::PaymentAuthorized, told)
+            money(state, *tender, *amount_minor, None, EventData::PaymentAuthorized, told);
         }
         Event::Declined { tender, amount_minor, .. } => {
-            money(state, *tender, *amount_minor, None, EventData::PaymentDeclined, told)
+            money(state, *tender, *amount_minor, None, EventData::PaymentDeclined, told);
         }
         Event::Captured { tender, amount_minor, settlement_ref, .. } => {
-            money(state, *tender, *amount_minor, Some(settlement_ref), EventData::PaymentCaptured, told)
+            money(state, *tender, *amount_minor, Some(settlement_ref), EventData::PaymentCaptured, told);
         }
         Event::CaptureDeclined { tender, amount_minor, effect, .. } => {
-            money(state, *tender, *amount_minor, Some(effect), EventData::PaymentCaptureFailed, told)
+            money(state, *tender, *amount_minor, Some(effect), EventData::PaymentCaptureFailed, told);
         }
         Event::Voided { tender, amount_minor, .. } => {
-            money(state, *tender, *amount_minor, None, EventData::PaymentVoided, told)
+            money(state, *tender, *amount_minor, None, EventData::PaymentVoided, told);
         }
         Event::HoldPlaced { hold } => EventData::HoldPlaced(hold_changed(order_id, *hold)).publish(told),
         Event::HoldResolved { hold } => EventData::HoldResolved(hold_changed(order_id, *hold)).publish(told),
@@ -82,7 +82,7 @@ fn goods_and_documents(order_id: &str, state: &State, event: &Event, told: &mut 
             let lines =
                 merged(state, units.iter().map(|row| Units { line: row.line, quantity: row.quantity }));
             EventData::ShipmentRequested(data::ShipmentAtNode { order_id, shipment_id, node, lines })
-                .publish(told)
+                .publish(told);
         }
         Event::ShipmentAccepted { shipment, .. } => {
             let shipment_id = &*state.shipment_id(*shipment);
@@ -95,12 +95,12 @@ fn goods_and_documents(order_id: &str, state: &State, event: &Event, told: &mut 
                 node: &known.node,
                 lines,
             })
-            .publish(told)
+            .publish(told);
         }
         Event::ShipmentCancelled { shipment, lines, .. } => {
             let shipment_id = &*state.shipment_id(*shipment);
             let lines = merged(state, lines.iter().copied());
-            EventData::ShipmentCancelled(data::ShipmentUnits { order_id, shipment_id, lines }).publish(told)
+            EventData::ShipmentCancelled(data::ShipmentUnits { order_id, shipment_id, lines }).publish(told);
         }
         Event::Departed(departure) => {
             let units = departure.units.iter();
@@ -115,28 +115,28 @@ fn goods_and_documents(order_id: &str, state: &State, event: &Event, told: &mut 
                 tracking: departure.tracking.as_deref(),
                 lines: merged(state, units),
             })
-            .publish(told)
+            .publish(told);
         }
         Event::Delivered { shipment_id, parcels, .. } => {
             let lines = merged(
                 state,
                 parcels.iter().flat_map(|parcel: &DeliveredParcel| parcel.units.iter().copied()),
             );
-            EventData::ShipmentDelivered(data::ShipmentUnits { order_id, shipment_id, lines }).publish(told)
+            EventData::ShipmentDelivered(data::ShipmentUnits { order_id, shipment_id, lines }).publish(told);
         }
         Event::DocumentDue(_) => {
             let index = last_index(state.documents.len());
             EventData::ErpQueued(document(order_id, state, index, &state.document_key(index), None))
-                .publish(told)
+                .publish(told);
         }
         Event::DocumentPosted { document: index, document_no, .. } => {
             let document_key = &state.document_key(*index);
             EventData::ErpPosted(document(order_id, state, *index, document_key, Some(document_no)))
-                .publish(told)
+                .publish(told);
         }
         Event::DocumentRejected { document: index, .. } => {
             EventData::ErpRejected(document(order_id, state, *index, &state.document_key(*index), None))
-                .publish(told)
+                .publish(told);
         }
         _ => {}
     }
@@ -149,7 +149,7 @@ fn received(order_id: &str, content: &Content, told: &mut Published) {
         currency: &content.currency,
         total_minor: content.total_minor,
     })
-    .publish(told)
+    .publish(told);
 }
 
 fn committed<'a>(order_id: &'a str, state: &'a State) -> data::OrderCommitted<'a> {
@@ -192,7 +192,7 @@ fn status_changed(order_id: &str, status: Status, told: &mut Published) {
         stock: status.stock.as_str(),
         display: status.display.as_str(),
     };
-    EventData::OrderStatusChanged(data::OrderStatusChanged { order_id, status }).publish(told)
+    EventData::OrderStatusChanged(data::OrderStatusChanged { order_id, status }).publish(told);
 }
 
 fn points_moved<'a>(
@@ -201,7 +201,7 @@ fn points_moved<'a>(
     event: impl FnOnce(data::PointsMoved<'a>) -> EventData<'a>,
     told: &mut Published,
 ) {
-    event(data::PointsMoved { order_id, points }).publish(told)
+    event(data::PointsMoved { order_id, points }).publish(told);
 }
 
 fn money<'a>(
@@ -214,7 +214,7 @@ fn money<'a>(
 ) {
     let content = state.content();
     let (order_id, tender) = (content.order_id.as_str(), &*content.tenders[usize::from(tender)].tender);
-    event(data::MoneyMoved { order_id, tender, amount_minor, settlement_ref }).publish(told)
+    event(data::MoneyMoved { order_id, tender, amount_minor, settlement_ref }).publish(told);
 }
 
 fn hold_changed(order_id: &str, hold: HoldType) -> data::HoldChanged<'_> {
@@ -233,7 +233,7 @@ fn exception_opened(order_id: &str, exception: &Exception, told: &mut Published)
             effect_id: exception.effect_id.as_deref(),
         },
     })
-    .publish(told)
+    .publish(told);
 }
 
 fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits], told: &mut Published) {
@@ -248,7 +248,7 @@ fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits], told: &mut 
             node: &row.node,
         }
     });
-    EventData::StockAllocated(data::StockAllocated { order_id, allocations: rows.collect() }).publish(told)
+    EventData::StockAllocated(data::StockAllocated { order_id, allocations: rows.collect() }).publish(told);
 }
 
 /// Rows of given back allocations with the shop's line numbers.
