@@ -36,6 +36,8 @@ pub struct RunOptions {
     pub profiles: Profiles,
     /// How the shop writes orders and wishes.
     pub format: Format,
+    /// Orders and wishes that wait together go out in batches, by partition of so many; none = each alone.
+    pub batch_partitions: Option<u16>,
     /// How long nothing may end before the run is given up.
     pub patience: Duration,
 }
@@ -52,6 +54,7 @@ impl RunOptions {
             in_flight: 2_000,
             profiles: Profiles::all(crate::simulators::Profile::CALM),
             format: Format::Json,
+            batch_partitions: None,
             patience: Duration::from_mins(1),
         }
     }
@@ -136,7 +139,11 @@ pub async fn run(
 
     let started = Instant::now();
     let refusing = Arc::clone(&witness);
-    let settings = OutboxSettings { format: options.format, ..OutboxSettings::default() };
+    let settings = OutboxSettings {
+        format: options.format,
+        batch_partitions: options.batch_partitions,
+        ..OutboxSettings::default()
+    };
     let (shop, emptying) = outbox(Arc::clone(&bus), settings, move |message, cause| {
         refusing.unreadable(&format!("the broker refused {}: {cause}", message.subject));
     });

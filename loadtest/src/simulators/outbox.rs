@@ -20,7 +20,7 @@ pub struct OutboxSettings {
     pub waiting: usize,
     /// The first pause after a full stream or an unknown outcome; it doubles up to a second.
     pub pause: Duration,
-    /// Answers and facts that wait together go out in batches, by partition of so many; none = each alone.
+    /// Messages that wait together go out in batches, by partition of so many; none = each alone.
     pub batch_partitions: Option<u16>,
     /// How everything is written; it is handed over as JSON.
     pub format: Format,
@@ -77,7 +77,7 @@ pub fn outbox(
     (Outbox(sender), work)
 }
 
-/// A message, and what waits behind it if answers go out in batches.
+/// A message, and what waits behind it if messages go out in batches.
 fn together(
     first: Outgoing,
     receiver: &mut mpsc::Receiver<Outgoing>,
@@ -91,15 +91,21 @@ fn together(
         let Ok(next) = receiver.try_recv() else { break };
         messages.push(next);
     }
-    let (told, alone): (Vec<_>, Vec<_>) = messages
-        .into_iter()
-        .partition(|message| message.subject.contains(".reply.") || message.subject.contains(".fact."));
-    let packable = told.into_iter().filter_map(|message| {
-        let key = Key::new(message.subject.rsplit('.').next()?).ok()?;
-        Some(Packable { partition: key.partition(partitions), key: key.to_string(), message })
-    });
-    let batches = pack(packable.collect(), settings.format).into_iter().map(|(message, _)| message);
-    alone.into_iter().map(|message| encoded(message, settings.format)).chain(batches).collect()
+    let (mut packable, mut together) = (Vec::new(), Vec::new());
+    for message in messages {
+        match message.subject.rsplit('.').next().map(Key::new) {
+            Some(Ok(key)) => {
+                packable.push(Packable {
+                    partition: key.partition(partitions),
+                    key: key.to_string(),
+                    message,
+                });
+            }
+            _ => together.push(encoded(message, settings.format)),
+        }
+    }
+    together.extend(pack(packable, settings.format).into_iter().map(|(message, _)| message));
+    together
 }
 
 /// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.

@@ -104,8 +104,10 @@ fn a_crash_at_any_step_loses_and_repeats_nothing() {
 fn crashes_in_a_row_on_a_rough_broker_lose_and_repeat_nothing() {
     // invariant: one-writer-per-entity
     for seed in seeds(500..506) {
-        let step =
-            |life: u64| Step::ALL[usize::try_from((seed * 7 + life * 5) % 12).expect("less than twelve")];
+        let count = Step::ALL.len() as u64;
+        let step = |life: u64| {
+            Step::ALL[usize::try_from((seed * 7 + life * 5) % count).expect("less than their number")]
+        };
         let mut lives: Vec<Life> = (0..5_u64)
             .map(|life| {
                 let crash = CrashAt { step: step(life), nth: 3 + u32::try_from(life).expect("small") * 4 };
