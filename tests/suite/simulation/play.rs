@@ -238,6 +238,11 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
     panic!("DOORBUSTER_SEED={seed}: the last life ended before the orders did");
 }
 
+/// A batch of which each item is wrong in its own way.
+const BATCH: &[u8] = br#"[{"domain":"shipment","name":"departed","key":"nonsense-1","headers":{},"body":{}},
+    {"domain":"payment","name":"captured","key":"nonsense-2","headers":{},"body":{}}, 7,
+    {"domain":"shipment","name":"batch","key":"nonsense-3","headers":{},"body":[]}]"#;
+
 /// Messages that nobody can read, so that there are dead letters to crash at.
 async fn send_nonsense(broker: &SharedBus) {
     for number in 0..30 {
@@ -246,11 +251,7 @@ async fn send_nonsense(broker: &SharedBus) {
             Headers::new().with("ce-id", format!("nonsense-{number}")).with("ce-source", "/nowhere");
         broker.store(Outgoing { subject, headers, body: Bytes::from_static(b"{") }, Expect::Anything).await;
     }
-    // A batch of which each item is wrong in its own way, twice.
-    const BATCH: &[u8] =
-        br#"[{"domain":"shipment","name":"departed","key":"nonsense-1","headers":{},"body":{}},
-        {"domain":"payment","name":"captured","key":"nonsense-2","headers":{},"body":{}}, 7,
-        {"domain":"shipment","name":"batch","key":"nonsense-3","headers":{},"body":[]}]"#;
+    // Twice, as somebody would who heard no answer.
     for _ in 0..2 {
         let subject = "retail.v1.fact.main.shipment.batch.nonsense".to_owned();
         let headers = Headers::new().with("ce-id", "nonsense-batch").with("ce-source", "/nowhere");
