@@ -115,10 +115,11 @@ async fn from_snapshots<D: Decider>(partition: &Partition<D>, end: &JournalEnd) 
     let covered =
         Covered { sequence: marker.journal_sequence, batch: marker.journal_batch, hash: marker.journal_hash };
     partition.keeping.borrow_mut().covered = covered;
-    depose(partition, covered, name.clone()).await?;
     continues(partition, covered).await?;
+    // Before our own marker, which must not say less than the one that it replaces: whoever starts after us has only ours.
     partition.published.through.set(partition.published.through.get().max(marker.outputs_through));
     partition.time_passed(marker.last_time);
+    depose(partition, covered, name.clone()).await?;
     let found = read_index(partition, &name).await?;
     let (entities, pages, index) = found.finish(name);
     {

@@ -139,3 +139,37 @@ fn given_entities_that_never_rest_when_they_are_written_and_the_node_dies_then_e
         });
     }
 }
+
+#[test]
+fn given_a_node_that_dies_right_after_it_took_the_snapshots_over_when_another_starts_then_it_knows_what_is_out()
+ {
+    // invariant: snapshot-is-only-a-shortcut
+    run(async {
+        let mut world = World::new();
+        let (stays, ends) = (key_in(0, "stays"), key_in(0, "ends"));
+        // At first each of the two partitions writes a marker, and so it does at every start.
+        let third = CrashAt { step: Step::AfterSnapshots, nth: 3 };
+        let mut dies_at = |world: &mut World, crash| {
+            let faulty = FaultyBus::new(Arc::clone(&world.bus), FaultPlan::none(1).with_crash(crash));
+            let config = NodeConfig { snapshot_interval_ms: 50, ..world.config() };
+            (world.begin(config, Arc::new(faulty.clone())), faulty)
+        };
+        let (node, first) = dies_at(&mut world, third);
+        until("it is ready", || async { node.status().state == NodeState::Ready }).await;
+        // One is in no snapshot; the other, whose last record comes later, is written at its end. No record tells yet that the
+        // page of the last one is out.
+        world.open(&node, &stays).await;
+        world.open(&node, &ends).await;
+        let close = json!({"tally_id": ends});
+        world.say(Plane::Ask, "tally.close", &ends, close, &identity("close")).await;
+        until("the one at its end is written", || async { first.is_crashed() }).await;
+
+        let (_node, second) = dies_at(&mut world, CrashAt { step: Step::AfterSnapshots, nth: 2 });
+        until("both markers are replaced", || async { second.is_crashed() }).await;
+
+        let node = hasty_node(&mut world).await;
+        assert_eq!(node.status().state, NodeState::Ready);
+        assert_eq!((world.version(&node, &stays).await, world.version(&node, &ends).await), (1, 2));
+        assert_eq!(world.events().await.len(), 3, "each event is once in the pages");
+    });
+}
