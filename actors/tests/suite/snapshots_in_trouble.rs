@@ -149,7 +149,7 @@ fn given_a_node_that_dies_right_after_it_took_the_snapshots_over_when_another_st
         let (stays, ends) = (key_in(0, "stays"), key_in(0, "ends"));
         // At first each of the two partitions writes a marker, and so it does at every start.
         let third = CrashAt { step: Step::AfterSnapshots, nth: 3 };
-        let mut dies_at = |world: &mut World, crash| {
+        let dies_at = |world: &mut World, crash| {
             let faulty = FaultyBus::new(Arc::clone(&world.bus), FaultPlan::none(1).with_crash(crash));
             let config = NodeConfig { snapshot_interval_ms: 50, ..world.config() };
             (world.begin(config, Arc::new(faulty.clone())), faulty)
