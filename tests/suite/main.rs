@@ -14,5 +14,6 @@ mod simulation;
 mod standing;
 mod surface;
 mod tidy;
+mod together;
 mod until;
 mod world;

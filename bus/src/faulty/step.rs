@@ -50,7 +50,7 @@ impl Step {
     ];
 
     /// All steps of the commit path.
-    pub const ALL: [Self; 12] = [
+    pub const COMMIT: [Self; 12] = [
         Self::BeforeAppend,
         Self::AfterAppend,
         Self::BeforePage,
@@ -63,6 +63,27 @@ impl Step {
         Self::BeforeReceipt,
         Self::ReadInbound,
         Self::ReadJournal,
+    ];
+
+    /// All steps.
+    pub const ALL: [Self; 17] = [
+        Self::BeforeAppend,
+        Self::AfterAppend,
+        Self::BeforePage,
+        Self::AfterPage,
+        Self::BeforeCommand,
+        Self::AfterCommand,
+        Self::BeforeDeadLetter,
+        Self::AfterDeadLetter,
+        Self::BeforeNotice,
+        Self::BeforeReceipt,
+        Self::ReadInbound,
+        Self::ReadJournal,
+        Self::BeforeSnapshots,
+        Self::AfterSnapshots,
+        Self::ReadSnapshots,
+        Self::BeforePurge,
+        Self::AfterPurge,
     ];
 
     /// The steps right before and right after a message with this subject goes out.
