@@ -4,12 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bus::layout::StreamId;
+use bus::ports::SharedBus;
+use domain::decider::Participant;
+use domain::messages::body::Format;
+use loadtest::chance::Dice;
 use loadtest::contract::Naming;
 use loadtest::demo::{Progress, Report, RunError, RunOptions};
 use loadtest::simulators::{Profile, Profiles};
+use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use crate::product::Serve;
+use crate::together::TogetherBus;
 use crate::until::until;
 use crate::world::World;
 
@@ -27,17 +34,15 @@ struct Load {
 }
 
 impl Load {
-    fn start(world: &World, orders: u64, rate: u32) -> Self {
-        let seed = seed();
-        println!("DOORBUSTER_SEED={seed}");
+    fn start(world: &World, seed: u64, orders: u64, rate: u32) -> Self {
         let ended = Arc::new(AtomicU64::new(0));
         let counter = ended.clone();
         let options = RunOptions {
             rate: Some(rate),
-            profiles: Profiles::all(Profile::NOISY),
+            profiles: profiles(seed, world.layout.partitions),
             ..RunOptions::new(orders, seed, "crash")
         };
-        let bus = world.bus.clone();
+        let bus: SharedBus = Arc::new(TogetherBus::new(world.bus.clone(), seed));
         let report = tokio::task::spawn_local(async move {
             loadtest::demo::run(options, bus, Naming::default(), move |progress: Progress| {
                 counter.store(progress.orders.submitted - progress.orders.open, Ordering::Relaxed);
@@ -74,10 +79,68 @@ impl Load {
 }
 
 fn seed() -> u64 {
-    match std::env::var("DOORBUSTER_SEED") {
+    let seed = match std::env::var("DOORBUSTER_SEED") {
         Ok(text) => text.parse().expect("DOORBUSTER_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()),
+    };
+    println!("DOORBUSTER_SEED={seed}");
+    seed
+}
+
+/// Some answer in batches, some in `MessagePack`, by seed.
+fn profiles(seed: u64, partitions: u16) -> Profiles {
+    let mut dice = Dice::new(seed, &["answers"]);
+    let mut profile = || Profile {
+        batches: *dice.pick(&[None, Some(1), Some(partitions)]),
+        format: *dice.pick(&[Format::Json, Format::MessagePack]),
+        ..Profile::NOISY
+    };
+    Profiles {
+        loyalty: profile(),
+        payment: profile(),
+        allocation: profile(),
+        fulfillment: profile(),
+        erp: profile(),
     }
+}
+
+/// A configuration in which all that happens rarely happens often: some participants take batches, some `MessagePack`, by seed,
+/// and orders leave memory while work is under way. The folder must live as long as `serve`.
+fn hasty(seed: u64) -> (TempDir, String) {
+    let mut dice = Dice::new(seed, &["commands"]);
+    let mut text = String::from(
+        "[node]\npack_after_ms = 50\nsnapshot_slack = 100\npurge_interval_ms = 1000\nposition_interval_ms = 200\n",
+    );
+    for (section, values) in
+        [("command_batches", ["true", "false"]), ("command_formats", ["\"json\"", "\"msgpack\""])]
+    {
+        text.push_str(&format!("[node.{section}]\n"));
+        for participant in Participant::ALL {
+            text.push_str(&format!("{} = {}\n", participant.as_str(), dice.pick(&values)));
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder for a file");
+    let file = folder.path().join("hasty.toml");
+    std::fs::write(&file, text).expect("a small file can be written");
+    let path = file.to_str().expect("the path is text").to_owned();
+    (folder, path)
+}
+
+/// Takes snapshots away, as somebody may at any time: all, the older ones, one partition's, or only an index.
+async fn lose_snapshots(world: &World, number: &mut impl FnMut(u64) -> u64) {
+    // invariant: snapshot-is-only-a-shortcut
+    let stream = world.layout.name(StreamId::Snapshots);
+    let bounds = world.bus.bounds(&stream).await.expect("the broker is there");
+    let partition = u16::try_from(number(u64::from(world.layout.partitions))).expect("a partition");
+    let behind = bounds.last + 1;
+    let purged = match number(6) {
+        0 => world.bus.purge_below(&stream, behind).await,
+        1 => world.bus.purge_below(&stream, bounds.first + number(behind - bounds.first + 1)).await,
+        2 => world.bus.purge_filtered(&stream, &world.layout.snapshot(partition, ">"), behind).await,
+        3 => world.bus.purge_filtered(&stream, &world.layout.snapshot(partition, "index.>"), behind).await,
+        _ => Ok(()),
+    };
+    purged.expect("the broker is there");
 }
 
 /// Numbers that look random and come from the seed.
@@ -95,12 +158,15 @@ async fn serve_killed_twenty_times_under_load_loses_and_repeats_nothing() {
     // invariant: command-has-a-cause
     // invariant: ledger-bounds
     let world = World::set_up().await;
-    let mut serve = Serve::started(&world.url, &[]).await;
-    let load = Load::start(&world, 3_000, 120);
+    let seed = seed();
+    let (_folder, file) = hasty(seed);
+    let mut serve = Serve::started(&world.url, &["-c", &file]).await;
+    let load = Load::start(&world, seed, 3_000, 120);
     let mut number = numbers(load.seed);
     for kill in 0..20 {
         load.until_more_ended(1 + number(40)).await;
         serve.kill_9().await;
+        lose_snapshots(&world, &mut number).await;
         serve.start();
         if kill % 5 == 4 {
             // Once more while it may still be starting or recovering.
@@ -117,8 +183,10 @@ async fn serve_killed_twenty_times_under_load_loses_and_repeats_nothing() {
 async fn nats_server_killed_ten_times_under_load_loses_and_repeats_nothing() {
     // Replies, commands and notices are written after their ack here, so each kill takes the last of them.
     let mut world = World::set_up().await;
-    let mut serve = Serve::started(&world.url, &[]).await;
-    let load = Load::start(&world, 1_500, 100);
+    let seed = seed();
+    let (_folder, file) = hasty(seed);
+    let mut serve = Serve::started(&world.url, &["-c", &file]).await;
+    let load = Load::start(&world, seed, 1_500, 100);
     let mut number = numbers(load.seed);
     for _ in 0..10 {
         load.until_more_ended(10 + number(50)).await;
@@ -131,6 +199,8 @@ async fn nats_server_killed_ten_times_under_load_loses_and_repeats_nothing() {
         assert!(serve.is_running(), "serve waits for NATS");
         world.nats.restart().await.expect("it starts again on its own store");
         serve.until_ready().await;
+        // Under the hands of who has written them.
+        lose_snapshots(&world, &mut number).await;
     }
     load.end_clean(&serve).await;
     let metrics = serve.get("/metrics").await.body;
@@ -143,8 +213,10 @@ async fn nats_server_killed_ten_times_under_load_loses_and_repeats_nothing() {
 #[actix::test]
 async fn sigterm_drains_and_the_next_start_goes_on() {
     let world = World::set_up().await;
-    let mut serve = Serve::started(&world.url, &[]).await;
-    let load = Load::start(&world, 600, 150);
+    let seed = seed();
+    let (_folder, file) = hasty(seed);
+    let mut serve = Serve::started(&world.url, &["-c", &file]).await;
+    let load = Load::start(&world, seed, 600, 150);
     for signal in ["TERM", "INT"] {
         load.until_more_ended(100).await;
         assert_eq!(serve.end(signal).await, Some(0), "SIG{signal}");
