@@ -68,6 +68,8 @@ pub(super) struct Played {
     /// Over every record of every partition: equal if and only if everything happened in the same way.
     pub(super) journal_hash: u64,
     pub(super) crashes: usize,
+    /// What the last life said of itself at its end.
+    pub(super) status: String,
     /// What shops and participants sent in batches.
     pub(super) sent: Sent,
     /// How many dead letters each message has.
@@ -129,8 +131,10 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
             biased;
             () = faulty.crashed() => crashes += 1,
             report = &mut load => {
+                let status = format!("{:?}", node.status());
                 node.drain().await;
                 return Played {
+                    status,
                     sent: together.sent(),
                     letters: letters(&broker, &layout).await,
                     report: report.expect("the load does not panic").expect("the memory bus is always there"),
