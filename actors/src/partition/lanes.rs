@@ -1,6 +1,6 @@
 //! The readers of a partition: one task for each lane, into a bounded buffer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -22,6 +22,8 @@ pub(crate) struct LaneState {
     pub(crate) tracker: RefCell<Tracker>,
     /// Wakes the reader: there is room in the buffer.
     pub(crate) room: Notify,
+    /// The connection, counted by losses, on which nothing was found to be missing; none = that is not known yet.
+    pub(crate) whole_at: Cell<Option<u64>>,
 }
 
 impl LaneState {
@@ -31,6 +33,7 @@ impl LaneState {
             buffer: RefCell::default(),
             tracker: RefCell::default(),
             room: Notify::new(),
+            whole_at: Cell::new(None),
         }
     }
 }
@@ -53,6 +56,7 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
         Ok(reader) => reader,
         Err(halt) => return halt,
     };
+    state.whole_at.set(Some(connection));
     let (mut attempt, mut lost) = (0, 0);
     loop {
         if state.buffer.borrow().len() >= config.lane_batch {
@@ -66,6 +70,7 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
             if let Err(halt) = is_whole(partition, lane, newest).await {
                 return halt;
             }
+            state.whole_at.set(Some(connection));
         }
         match read {
             Ok(messages) => {

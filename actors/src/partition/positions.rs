@@ -29,6 +29,13 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
 async fn go_along<D: Decider>(partition: &Partition<D>, lane: Lane) -> Result<(), Unavailable> {
     let state = partition.lane(lane);
     let position = state.tracker.borrow().position();
+    // What came and went while we were cut off would be passed over unseen, so the reader looks first.
+    let connection = partition.env.bus.losses();
+    let is_looked_after =
+        || state.whole_at.get() == Some(connection) && partition.env.bus.losses() == connection;
+    if !is_looked_after() {
+        return Ok(());
+    }
     // The end was seen by somebody before the questions below, so what comes later stands behind it.
     let end = partition.env.board.stream_end(lane);
     if end <= position.sequence || !partition.is_idle(lane) {
@@ -40,14 +47,20 @@ async fn go_along<D: Decider>(partition: &Partition<D>, lane: Lane) -> Result<()
     if newest.is_some_and(|newest| newest.sequence > position.sequence) {
         return Ok(());
     }
-    let last = bus.get(&state.stream, end).await?;
-    if last.is_none() && bus.bounds(&state.stream).await?.last < end {
-        return Ok(());
-    }
-    // Somebody purged the end itself. The old time is older than whatever gets that sequence after a loss, so that is noticed.
-    let timestamp_ns = last.map_or(position.timestamp_ns.max(1), |last| last.timestamp_ns);
+    let timestamp_ns = match bus.get(&state.stream, end).await? {
+        Some(last) => last.timestamp_ns,
+        None => {
+            let bounds = bus.bounds(&state.stream).await?;
+            if bounds.last < end {
+                return Ok(());
+            }
+            // Somebody purged the end itself. The old time, or that of the stream, is older than whatever gets that sequence
+            // after a loss, so that is noticed; and it is not older than the stream, which is the one that we know.
+            position.timestamp_ns.max(bounds.created_ns).max(1)
+        }
+    };
     let unmoved = state.tracker.borrow().position() == position;
-    if partition.is_idle(lane) && unmoved {
+    if partition.is_idle(lane) && unmoved && is_looked_after() {
         state.tracker.borrow_mut().skip_to(Position { sequence: end, timestamp_ns });
         partition.queue.filled.notify_one();
     }

@@ -197,6 +197,52 @@ fn given_nothing_unread_when_a_stranger_purges_everything_then_nothing_is_missin
 }
 
 #[test]
+fn given_a_lane_that_consumed_nothing_when_a_stranger_purges_everything_then_its_partition_makes_no_claim() {
+    run(async {
+        let mut world = World::new();
+        let (quiet, key) = (key_in(0, "quiet"), key_in(1, "t"));
+        let node = world.node().await;
+        world.open(&node, &key).await;
+        // Gone before the positions of idle lanes go along.
+        let last = world.memory.bounds("RETAIL_INTAKE").await.unwrap().last;
+        world.memory.purge_below("RETAIL_INTAKE", last + 1).await.unwrap();
+        pass(3_000).await;
+        world.memory.disconnect();
+        pass(1_000).await;
+        world.memory.reconnect();
+        pass(3_000).await;
+        assert_eq!(node.status().state, NodeState::Ready);
+        node.drain().await;
+        let node = world.node().await;
+        world.open(&node, &quiet).await;
+    });
+}
+
+#[test]
+fn given_unread_messages_when_a_stranger_purges_them_while_the_node_is_cut_off_then_the_partition_says_so() {
+    run(async {
+        let mut world = World::new();
+        let key = key_in(0, "t");
+        // The idle position would go along long before the reader looks up.
+        let config = NodeConfig { lane_patience_ms: 20_000, position_interval_ms: 100, ..world.config() };
+        let bus = Arc::clone(&world.bus);
+        let node = world.node_with(config, bus).await;
+        world.open(&node, &key).await;
+        world.add(&key, 1, "read").await;
+        until_sum(&node, &key, 1).await;
+        pass(3_000).await;
+        // Between the two nobody else comes to his turn: it comes and goes before anybody is connected again.
+        world.memory.disconnect();
+        world.memory.reconnect();
+        world.add(&key, 1, "unread").await;
+        let last = world.memory.bounds("RETAIL_WORK").await.unwrap().last;
+        world.memory.purge_below("RETAIL_WORK", last + 1).await.unwrap();
+        let reason = broken(&node, 0).await;
+        assert!(reason.contains("RETAIL_WORK: 1 of the messages"), "{reason}");
+    });
+}
+
+#[test]
 fn given_answers_that_a_stranger_purged_when_a_node_starts_then_they_are_asked_for_again() {
     run(async {
         let mut world = World::new();

@@ -65,7 +65,7 @@ impl MemoryBus {
                 router.add(pattern, at);
             }
             by_name.insert(spec.name.clone(), at);
-            streams.push(Arc::new(Stream::new(spec)));
+            streams.push(Arc::new(Stream::new(spec, clock())));
         }
         let shared = Shared {
             streams,

@@ -14,15 +14,16 @@ const OVERHEAD: usize = 30;
 pub(super) struct Stream {
     pub(super) spec: StreamSpec,
     rewriter: Option<Rewriter>,
+    created_ns: i64,
     kept: Mutex<Kept>,
 }
 
 impl Stream {
-    pub(super) fn new(spec: StreamSpec) -> Self {
+    pub(super) fn new(spec: StreamSpec, created_ns: i64) -> Self {
         let rewriter = spec.transform.as_ref().map(|transform| {
             Rewriter::new(transform).expect("the layout writes only transforms that are known")
         });
-        Self { spec, rewriter, kept: Mutex::new(Kept::new()) }
+        Self { spec, rewriter, created_ns, kept: Mutex::new(Kept::new()) }
     }
 
     // A panic elsewhere leaves the messages whole: no method of `Kept` panics between two changes.
@@ -114,8 +115,7 @@ impl Stream {
             last: kept.last,
             messages: kept.count,
             bytes: kept.bytes,
-            // The streams are as old as the broker, and nobody makes one of them anew.
-            created_ns: 0,
+            created_ns: self.created_ns,
             most_messages: self.spec.bounds.messages,
             most_bytes: self.spec.bounds.bytes,
         }
