@@ -1,11 +1,12 @@
 //! A nats-server of the test's own, and a client on it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::layout::Layout;
+use bus::layout::{Layout, StreamId};
 use bus::nats::{NatsBus, NatsOptions, NatsProcess, ProcessOptions};
-use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
+use bus::ports::{Expect, Outgoing, Position, SharedBus, StoreOutcome, Stored};
 use bytes::Bytes;
 use domain::envelope::Headers;
 
@@ -28,8 +29,13 @@ pub(crate) struct World {
 impl World {
     /// A nats-server without streams.
     pub(crate) async fn bare() -> Self {
-        let nats =
-            NatsProcess::start(ProcessOptions::default()).await.unwrap_or_else(|problem| panic!("{problem}"));
+        Self::bare_in(None).await
+    }
+
+    /// The same with its streams in a folder of the test's.
+    pub(crate) async fn bare_in(store: Option<PathBuf>) -> Self {
+        let options = ProcessOptions { store, ..ProcessOptions::default() };
+        let nats = NatsProcess::start(options).await.unwrap_or_else(|problem| panic!("{problem}"));
         let url = nats.url();
         let bus = NatsBus::connect(&NatsOptions::new(url.clone())).await.expect("the server listens");
         let client = bus.client();
@@ -41,6 +47,19 @@ impl World {
         let world = Self::bare().await;
         set_up(&world.url, world.layout.partitions).await;
         world
+    }
+
+    /// Everything that is in a stream.
+    pub(crate) async fn stream(&self, id: StreamId) -> Vec<Stored> {
+        let name = self.layout.name(id);
+        let last = self.bus.bounds(&name).await.expect("the server answers").last;
+        let mut reader =
+            self.bus.open(&name, None, Position::default()).await.expect("the stream is there, whole");
+        let mut all: Vec<Stored> = Vec::new();
+        while all.last().map_or(0, |stored| stored.sequence) < last {
+            all.extend(reader.next(1_000, Duration::from_secs(1)).await.expect("the server answers"));
+        }
+        all
     }
 
     /// The names of all streams.
