@@ -53,13 +53,16 @@ impl Load {
     }
 
     /// Waits until `more` further orders have ended.
-    async fn until_more_ended(&self, more: u64) {
+    async fn until_more_ended(&mut self, more: u64) {
         let wanted = self.ended.load(Ordering::Relaxed) + more;
         until(PROGRESS_WITHIN, "more orders end", || async {
             (self.report.is_finished() || self.ended.load(Ordering::Relaxed) >= wanted).then_some(())
         })
         .await;
-        assert!(!self.report.is_finished(), "the orders ended before the test did; make it larger");
+        if self.report.is_finished() {
+            let report = (&mut self.report).await;
+            panic!("the orders ended before the test did: make it larger, or see what is wrong: {report:#?}");
+        }
     }
 
     /// Waits for the end. What is not clean is shown as `serve` sees it, with its whole timeline.
@@ -114,9 +117,9 @@ fn hasty(seed: u64) -> (TempDir, String) {
     for (section, values) in
         [("command_batches", ["true", "false"]), ("command_formats", ["\"json\"", "\"msgpack\""])]
     {
-        text.push_str(&format!("[node.{section}]\n"));
+        text.extend(["[node.", section, "]\n"]);
         for participant in Participant::ALL {
-            text.push_str(&format!("{} = {}\n", participant.as_str(), dice.pick(&values)));
+            text.extend([participant.as_str(), " = ", *dice.pick(&values), "\n"]);
         }
     }
     let folder = tempfile::tempdir().expect("a folder for a file");
@@ -161,7 +164,7 @@ async fn serve_killed_twenty_times_under_load_loses_and_repeats_nothing() {
     let seed = seed();
     let (_folder, file) = hasty(seed);
     let mut serve = Serve::started(&world.url, &["-c", &file]).await;
-    let load = Load::start(&world, seed, 3_000, 120);
+    let mut load = Load::start(&world, seed, 3_000, 75);
     let mut number = numbers(load.seed);
     for kill in 0..20 {
         load.until_more_ended(1 + number(40)).await;
@@ -186,7 +189,7 @@ async fn nats_server_killed_ten_times_under_load_loses_and_repeats_nothing() {
     let seed = seed();
     let (_folder, file) = hasty(seed);
     let mut serve = Serve::started(&world.url, &["-c", &file]).await;
-    let load = Load::start(&world, seed, 1_500, 100);
+    let mut load = Load::start(&world, seed, 1_500, 100);
     let mut number = numbers(load.seed);
     for _ in 0..10 {
         load.until_more_ended(10 + number(50)).await;
@@ -216,7 +219,7 @@ async fn sigterm_drains_and_the_next_start_goes_on() {
     let seed = seed();
     let (_folder, file) = hasty(seed);
     let mut serve = Serve::started(&world.url, &["-c", &file]).await;
-    let load = Load::start(&world, seed, 600, 150);
+    let mut load = Load::start(&world, seed, 600, 150);
     for signal in ["TERM", "INT"] {
         load.until_more_ended(100).await;
         assert_eq!(serve.end(signal).await, Some(0), "SIG{signal}");

@@ -47,17 +47,16 @@ async fn go_along<D: Decider>(partition: &Partition<D>, lane: Lane) -> Result<()
     if newest.is_some_and(|newest| newest.sequence > position.sequence) {
         return Ok(());
     }
-    let timestamp_ns = match bus.get(&state.stream, end).await? {
-        Some(last) => last.timestamp_ns,
-        None => {
-            let bounds = bus.bounds(&state.stream).await?;
-            if bounds.last < end {
-                return Ok(());
-            }
-            // Somebody purged the end itself. The old time, or that of the stream, is older than whatever gets that sequence
-            // after a loss, so that is noticed; and it is not older than the stream, which is the one that we know.
-            position.timestamp_ns.max(bounds.created_ns).max(1)
+    let timestamp_ns = if let Some(last) = bus.get(&state.stream, end).await? {
+        last.timestamp_ns
+    } else {
+        let bounds = bus.bounds(&state.stream).await?;
+        if bounds.last < end {
+            return Ok(());
         }
+        // Somebody purged the end itself. The old time, or that of the stream, is older than whatever gets that sequence after
+        // a loss, so that is noticed; and it is not older than the stream, which is the one that we know.
+        position.timestamp_ns.max(bounds.created_ns).max(1)
     };
     let unmoved = state.tracker.borrow().position() == position;
     if partition.is_idle(lane) && unmoved && is_looked_after() {

@@ -10,3 +10,5 @@ mod memory;
 #[cfg(test)]
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(test)]
+mod wire;
