@@ -8,11 +8,11 @@ use bus::layout::StreamId;
 use bus::ports::Unavailable;
 use domain::decider::Decider;
 use domain::ids::EntityId;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tokio::sync::{Notify, Semaphore};
 
 use super::core::{Halt, Partition, Stage};
-use super::rebuild::rebuild;
+use super::rebuild::{Rebuilt, rebuild};
 use super::slots::Row;
 use crate::entity::{Entity, Trail};
 use crate::record::{Snapshot, SnapshotPage, decode, decode_item};
@@ -98,7 +98,7 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) -> Result<(), H
     }
 }
 
-/// Reads entities back, each page once.
+/// Reads entities back, each page once; those whose pages are gone share one reading of the journal.
 pub(crate) async fn bring_back<D: Decider>(
     partition: &Rc<Partition<D>>,
     numbers: Vec<u32>,
@@ -110,29 +110,78 @@ pub(crate) async fn bring_back<D: Decider>(
         by_page.entry(row.map_or(0, |row| row.place.page)).or_default().push(number);
     }
     let pages = by_page.into_values().map(|numbers| async {
+        let mut gone = Vec::new();
         for number in numbers {
-            bring_one_back(partition, number).await?;
+            gone.extend(bring_one_back(partition, number).await);
         }
-        Ok(())
+        gone
     });
-    try_join_all(pages).await.map(drop)
+    let gone = join_all(pages).await.concat();
+    if gone.is_empty() { Ok(()) } else { bring_back_from_journal(partition, &gone).await }
 }
 
-async fn bring_one_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Result<(), Halt> {
+/// An entity whose snapshot has disappeared.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    number: u32,
+    hash: u64,
+    version: u64,
+}
+
+/// Gives the entity back if its snapshot has disappeared.
+async fn bring_one_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -> Option<Lost> {
     for attempt in 0.. {
-        let row = partition.entities.borrow_mut().slot(number).and_then(|slot| slot.row.clone());
-        let Some(row) = row else { return Ok(()) };
-        match fetch(partition, number, &row).await {
-            Ok(Fetched { id, entity, trail, is_written }) => {
+        let (hash, row) = {
+            let mut entities = partition.entities.borrow_mut();
+            let slot = entities.slot(number)?;
+            (slot.hash, slot.row.clone()?)
+        };
+        match load(partition, hash, &row).await {
+            Ok((id, entity, trail)) => {
                 partition.env.metrics.loaded.add_one();
-                partition.is_back(number, id, entity, trail, is_written);
-                return Ok(());
+                partition.is_back(number, id, entity, trail, true);
+                return None;
             }
             Err(LoadError::Unavailable(error)) => {
                 tracing::warn!(partition = partition.number, %error, "an entity waits for its snapshot");
             }
+            Err(LoadError::Gone | LoadError::Damaged(_)) if is_newest(partition, number, &row) => {
+                return Some(Lost { number, hash, version: row.version });
+            }
             // It was written again meanwhile, and stands elsewhere.
-            Err(LoadError::Gone) => continue,
+            Err(LoadError::Gone | LoadError::Damaged(_)) => continue,
+        }
+        tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;
+    }
+    unreachable!("the attempts are counted until one succeeds")
+}
+
+/// Is this still where the newest snapshot of the entity stands?
+fn is_newest<D: Decider>(partition: &Partition<D>, number: u32, row: &Row) -> bool {
+    let mut entities = partition.entities.borrow_mut();
+    entities.slot(number).and_then(|slot| slot.row.as_ref()).is_some_and(|newest| newest.place == row.place)
+}
+
+async fn bring_back_from_journal<D: Decider>(
+    partition: &Rc<Partition<D>>,
+    gone: &[Lost],
+) -> Result<(), Halt> {
+    for attempt in 0.. {
+        match rebuild(partition, gone.iter().map(|lost| (lost.hash, lost.version))).await {
+            Ok(mut all) => {
+                for lost in gone {
+                    let Some(Rebuilt { id: Some(id), entity, trail, .. }) = all.remove(&lost.hash) else {
+                        continue;
+                    };
+                    partition.env.metrics.loaded.add_one();
+                    partition.is_back(lost.number, id, entity, trail, false);
+                }
+                return Ok(());
+            }
+            Err(LoadError::Unavailable(error)) => {
+                tracing::warn!(partition = partition.number, %error, "entities wait for the journal");
+            }
+            Err(LoadError::Gone) => {}
             Err(LoadError::Damaged(text)) => return Err(Halt::Broken(text)),
         }
         tokio::time::sleep(partition.env.config.retry_pause(attempt)).await;
@@ -143,11 +192,8 @@ async fn bring_one_back<D: Decider>(partition: &Rc<Partition<D>>, number: u32) -
 /// An entity that was away.
 #[derive(Debug)]
 pub(crate) struct Fetched<D: Decider> {
-    pub(crate) id: EntityId,
     pub(crate) entity: Entity<D>,
     pub(crate) trail: Trail,
-    /// False if its snapshot is no longer there.
-    pub(crate) is_written: bool,
 }
 
 /// Reads an entity that is away from its snapshot, and if that has disappeared, from the journal.
@@ -162,17 +208,15 @@ pub(crate) async fn fetch<D: Decider>(
     let hash = partition.entities.borrow_mut().slot(number).map(|slot| slot.hash);
     let Some(hash) = hash else { return Err(LoadError::Gone) };
     match load(partition, hash, row).await {
-        Ok((id, entity, trail)) => Ok(Fetched { id, entity, trail, is_written: true }),
+        Ok((_, entity, trail)) => Ok(Fetched { entity, trail }),
         Err(LoadError::Unavailable(error)) => Err(LoadError::Unavailable(error)),
-        Err(LoadError::Gone | LoadError::Damaged(_)) => {
-            let newest =
-                partition.entities.borrow_mut().slot(number).and_then(|slot| Some(slot.row.as_ref()?.place));
-            if newest != Some(row.place) {
-                return Err(LoadError::Gone);
+        Err(LoadError::Gone | LoadError::Damaged(_)) if is_newest(partition, number, row) => {
+            match rebuild(partition, [(hash, row.version)]).await?.remove(&hash) {
+                Some(Rebuilt { entity, trail, .. }) => Ok(Fetched { entity, trail }),
+                None => Err(LoadError::Gone),
             }
-            let (id, entity, trail) = rebuild(partition, hash, row.version).await?;
-            Ok(Fetched { id, entity, trail, is_written: false })
         }
+        Err(LoadError::Gone | LoadError::Damaged(_)) => Err(LoadError::Gone),
     }
 }
 

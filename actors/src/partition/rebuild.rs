@@ -1,5 +1,7 @@
-//! An entity whose snapshot has disappeared is read from the journal instead, as long as that is whole. Slow, and rare.
+//! Entities whose snapshots have disappeared are read from the journal instead, as long as that is whole. Slow, so all that are
+//! wanted at the same time share one reading.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bus::layout::StreamId;
@@ -16,20 +18,36 @@ use crate::recovery::evolve;
 /// How many records are asked for at once.
 const RECORDS_AT_ONCE: usize = 256;
 
-/// Makes an entity that is away again from its records, and checks that it has come to the version that it must have.
+/// An entity that comes together.
+#[derive(Debug)]
+pub(super) struct Rebuilt<D: Decider> {
+    /// None = no record of it was seen.
+    pub(super) id: Option<EntityId>,
+    pub(super) entity: Entity<D>,
+    pub(super) trail: Trail,
+    /// The version that it must come to.
+    version: u64,
+}
+
+/// Makes entities that are away again from their records, and checks that they have come to the versions that they must have:
+/// both by the hash of the entity.
 pub(super) async fn rebuild<D: Decider>(
     partition: &Partition<D>,
-    hash: u64,
-    version: u64,
-) -> Result<(EntityId, Entity<D>, Trail), LoadError> {
+    wanted: impl IntoIterator<Item = (u64, u64)>,
+) -> Result<BTreeMap<u64, Rebuilt<D>>, LoadError> {
+    let mut all: BTreeMap<u64, Rebuilt<D>> =
+        wanted.into_iter().map(|(hash, version)| (hash, Rebuilt::coming_to(version))).collect();
     let env = &partition.env;
     let stream = env.layout.name(StreamId::Journal(partition.number));
-    tracing::warn!(stream, "a snapshot is gone; the journal is read for its entity");
-    // Its snapshot is recorded, so no record that it needs is younger than this.
+    tracing::warn!(
+        stream,
+        entities = all.len(),
+        "snapshots are gone; the journal is read for their entities"
+    );
+    // Their snapshots are recorded, so no record that they need is younger than this.
     let end = partition.recorded.get();
     let mut reader = env.bus.open(&stream, None, Position::default()).await.map_err(not_now)?;
-    let (mut id, mut entity, mut trail, mut at) = (None, Entity::<D>::default(), Trail::default(), 0);
-    let is_it = |entity: &EntityId| partition.hash_key.entity(entity) == hash;
+    let mut at = 0;
     while at < end {
         let records = reader.next(RECORDS_AT_ONCE, env.config.lane_patience()).await.map_err(not_now)?;
         if records.is_empty() {
@@ -47,33 +65,50 @@ pub(super) async fn rebuild<D: Decider>(
             }
             at = stored.sequence;
             for entry in record.entries {
-                match entry {
-                    // Recovery replays what is younger than the snapshot.
-                    ReplayEntry::Decision(decided)
-                        if decided.version <= version && is_it(&decided.entity) =>
-                    {
-                        absorb(&mut entity, &decided).map_err(damaged)?;
-                        trail.push(at);
-                        id.get_or_insert(decided.entity);
-                    }
-                    ReplayEntry::Quarantined(quarantined) if is_it(&quarantined.entity) => {
-                        entity.quarantined = true;
-                        trail.push(at);
-                        id.get_or_insert(quarantined.entity);
-                    }
-                    _ => {}
-                }
+                let entity = match &entry {
+                    ReplayEntry::Decision(decided) => &decided.entity,
+                    ReplayEntry::Quarantined(quarantined) => &quarantined.entity,
+                    _ => continue,
+                };
+                let Some(rebuilt) = all.get_mut(&partition.hash_key.entity(entity)) else { continue };
+                rebuilt.take(entry, at).map_err(damaged)?;
             }
         }
     }
-    let reached = entity.version.max(u64::from(entity.quarantined));
-    match id {
-        Some(id) if reached == version => Ok((id, entity, trail)),
-        _ => {
+    for Rebuilt { id, entity, version, .. } in all.values() {
+        let reached = entity.version.max(u64::from(entity.quarantined));
+        if id.is_none() || reached != *version {
             let text =
                 format!("a snapshot is gone, and the journal has version {reached} instead of {version}");
-            Err(LoadError::Damaged(text))
+            return Err(LoadError::Damaged(text));
         }
+    }
+    Ok(all)
+}
+
+impl<D: Decider> Rebuilt<D> {
+    fn coming_to(version: u64) -> Self {
+        Self { id: None, entity: Entity::default(), trail: Trail::default(), version }
+    }
+
+    /// An entry of this entity stands in the record with this sequence.
+    fn take(&mut self, entry: ReplayEntry<D::Event>, at: u64) -> Result<(), &'static str> {
+        let id = match entry {
+            // Recovery replays what is younger than the snapshot.
+            ReplayEntry::Decision(decided) if decided.version > self.version => return Ok(()),
+            ReplayEntry::Decision(decided) => {
+                absorb(&mut self.entity, &decided)?;
+                decided.entity
+            }
+            ReplayEntry::Quarantined(quarantined) => {
+                self.entity.quarantined = true;
+                quarantined.entity
+            }
+            _ => return Ok(()),
+        };
+        self.trail.push(at);
+        self.id.get_or_insert(id);
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::{Node, NodeConfig, NodeState, PartitionStatus, ReadError};
+use bus::faulty::{CrashAt, FaultPlan, FaultyBus, Step};
 use bus::layout::StreamId;
 use bus::ports::{Bus, Expect, Outgoing};
 use domain::envelope::Headers;
@@ -240,6 +241,38 @@ fn given_entities_that_are_away_when_all_snapshots_are_deleted_then_the_journal_
         node.drain().await;
         let node = hasty_node(&mut world).await;
         assert_eq!(views(&world, &node).await, before);
+    });
+}
+
+#[test]
+fn given_many_whose_snapshots_are_gone_when_they_are_brought_back_at_once_then_they_share_a_reading_of_the_journal()
+ {
+    run(async {
+        let mut world = World::new();
+        let node = hasty_node(&mut world).await;
+        busy(&world, &node).await;
+        all_away(&node).await;
+        covered(&world).await;
+        node.drain().await;
+        let (stream, open) = (world.layout.name(StreamId::Snapshots), world.layout.snapshot(0, "open"));
+        world.memory.purge_filtered(&stream, &open, u64::MAX).await.unwrap();
+        // Each reading reads the journal at least once, and so does the start.
+        let most = CrashAt { step: Step::ReadJournal, nth: 16 };
+        let faulty = FaultyBus::new(Arc::clone(&world.bus), FaultPlan::none(1).with_crash(most));
+        for key in &keys() {
+            world.add(key, 7, &format!("{key} second")).await;
+        }
+        let config = NodeConfig { loads_at_once: COUNT, ..hasty(&mut world) };
+        let node = world.node_with(config, Arc::new(faulty.clone())).await;
+        until("all of partition 0 have come back, or the journal was read too often", || async {
+            faulty.is_crashed() || node.metrics().loaded.get() == COUNT as u64
+        })
+        .await;
+        assert!(!faulty.is_crashed(), "the journal is read for each of them");
+        let node = hasty_node(&mut world).await;
+        for key in &keys() {
+            world.until_version(&node, key, 4).await;
+        }
     });
 }
 
