@@ -23,6 +23,9 @@ use crate::world::World;
 /// Until the next wave of events on a machine that is busy otherwise.
 const PROGRESS_WITHIN: Duration = Duration::from_mins(2);
 
+/// Longer than a client needs to come back to a server that was started again.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(30);
+
 /// The whole run, recoveries included.
 const ENDED_WITHIN: Duration = Duration::from_secs(400);
 
@@ -133,17 +136,24 @@ fn hasty(seed: u64) -> (TempDir, String) {
 async fn lose_snapshots(world: &World, number: &mut impl FnMut(u64) -> u64) {
     // invariant: snapshot-is-only-a-shortcut
     let stream = world.layout.name(StreamId::Snapshots);
-    let bounds = world.bus.bounds(&stream).await.expect("the broker is there");
+    // Our own client may still be on its way back to the server.
+    let bounds = until(CONNECTED_WITHIN, "the end of the snapshots", || async {
+        world.bus.bounds(&stream).await.ok()
+    })
+    .await;
     let partition = u16::try_from(number(u64::from(world.layout.partitions))).expect("a partition");
     let behind = bounds.last + 1;
-    let purged = match number(6) {
-        0 => world.bus.purge_below(&stream, behind).await,
-        1 => world.bus.purge_below(&stream, bounds.first + number(behind - bounds.first + 1)).await,
-        2 => world.bus.purge_filtered(&stream, &world.layout.snapshot(partition, ">"), behind).await,
-        3 => world.bus.purge_filtered(&stream, &world.layout.snapshot(partition, "index.>"), behind).await,
-        _ => Ok(()),
+    let (filter, below) = match number(6) {
+        0 => (format!("{}.v1.snap.>", world.layout.root), behind),
+        1 => (format!("{}.v1.snap.>", world.layout.root), bounds.first + number(behind - bounds.first + 1)),
+        2 => (world.layout.snapshot(partition, ">"), behind),
+        3 => (world.layout.snapshot(partition, "index.>"), behind),
+        _ => return,
     };
-    purged.expect("the broker is there");
+    until(CONNECTED_WITHIN, "snapshots are purged", || async {
+        world.bus.purge_filtered(&stream, &filter, below).await.ok()
+    })
+    .await;
 }
 
 /// Numbers that look random and come from the seed.
