@@ -81,8 +81,8 @@ pub struct RawOptions {
     /// Submit so many orders a second; without it, as many as there is room for.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate: Option<u32>,
-    /// How many orders are under way at most.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    /// How many orders are under way at most: by default enough that the machine is busy, so latencies are those of a full queue.
+    #[arg(long, value_name = "N", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub in_flight: u32,
     /// How many submits share a message; 1 = each comes alone. The naive contender always takes them alone.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]

@@ -7,11 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bus::around::Around;
 use bus::packing::{Packable, pack};
-use bus::ports::{
-    Bus, Expect, OpenError, Outgoing, Position, Reader, Request, SharedBus, StoreOutcome, Stored,
-    StreamBounds, Subscription, Unavailable,
-};
+use bus::ports::{Bus, Expect, Outgoing, SharedBus, StoreOutcome};
 use domain::envelope::Headers;
 use domain::messages::body::{Format, message_pack_of};
 use loadtest::chance::{Dice, PerMille};
@@ -99,6 +97,7 @@ impl TogetherBus {
         if waiting.len() == 1 {
             let bus = self.clone();
             drop(tokio::spawn(async move {
+                // How senders are, at their own pace; no test waits for it. In the simulation the clock is paused.
                 tokio::time::sleep(wait).await;
                 bus.send_waiting(&front).await;
             }));
@@ -241,7 +240,11 @@ fn packed(items: &[Box<RawValue>]) -> Vec<u8> {
 }
 
 #[async_trait]
-impl Bus for TogetherBus {
+impl Around for TogetherBus {
+    fn inner(&self) -> &dyn Bus {
+        &*self.inner
+    }
+
     async fn store(&self, message: Outgoing, expect: Expect) -> StoreOutcome {
         let told = if expect == Expect::Anything { self.wait(&message) } else { None };
         match told {
@@ -250,72 +253,5 @@ impl Bus for TogetherBus {
             }
             None => self.inner.store(message, expect).await,
         }
-    }
-
-    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
-        self.inner.store_batch(messages, expect).await
-    }
-
-    fn send(&self, message: Outgoing) -> bool {
-        self.inner.send(message)
-    }
-
-    async fn open(
-        &self,
-        stream: &str,
-        filter: Option<&str>,
-        position: Position,
-    ) -> Result<Box<dyn Reader>, OpenError> {
-        self.inner.open(stream, filter, position).await
-    }
-
-    async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, Unavailable> {
-        self.inner.get(stream, sequence).await
-    }
-
-    async fn last_on_subject(&self, stream: &str, subject: &str) -> Result<Option<Stored>, Unavailable> {
-        self.inner.last_on_subject(stream, subject).await
-    }
-
-    async fn bounds(&self, stream: &str) -> Result<StreamBounds, Unavailable> {
-        self.inner.bounds(stream).await
-    }
-
-    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable> {
-        self.inner.missing_after(stream, sequence).await
-    }
-
-    async fn count_between(
-        &self,
-        stream: &str,
-        filter: &str,
-        after: u64,
-        through: u64,
-    ) -> Result<u64, Unavailable> {
-        self.inner.count_between(stream, filter, after, through).await
-    }
-
-    async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
-        self.inner.purge_below(stream, sequence).await
-    }
-
-    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
-        self.inner.purge_filtered(stream, filter, sequence).await
-    }
-
-    async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable> {
-        self.inner.subscribe(subject).await
-    }
-
-    async fn request(&self, message: Outgoing, patience: Duration) -> Result<Request, Unavailable> {
-        self.inner.request(message, patience).await
-    }
-
-    fn connected(&self) -> bool {
-        self.inner.connected()
-    }
-
-    fn losses(&self) -> u64 {
-        self.inner.losses()
     }
 }

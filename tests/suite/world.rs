@@ -51,15 +51,7 @@ impl World {
 
     /// Everything that is in a stream.
     pub(crate) async fn stream(&self, id: StreamId) -> Vec<Stored> {
-        let name = self.layout.name(id);
-        let last = self.bus.bounds(&name).await.expect("the server answers").last;
-        let mut reader =
-            self.bus.open(&name, None, Position::default()).await.expect("the stream is there, whole");
-        let mut all: Vec<Stored> = Vec::new();
-        while all.last().map_or(0, |stored| stored.sequence) < last {
-            all.extend(reader.next(1_000, Duration::from_secs(1)).await.expect("the server answers"));
-        }
-        all
+        everything(&self.bus, &self.layout.name(id)).await
     }
 
     /// The names of all streams.
@@ -86,6 +78,17 @@ impl World {
         })
         .await;
     }
+}
+
+/// Everything that is in a stream.
+pub(crate) async fn everything(bus: &SharedBus, stream: &str) -> Vec<Stored> {
+    let last = bus.bounds(stream).await.expect("the broker answers").last;
+    let mut reader = bus.open(stream, None, Position::default()).await.expect("the stream is there, whole");
+    let mut all: Vec<Stored> = Vec::new();
+    while all.last().map_or(0, |stored| stored.sequence) < last {
+        all.extend(reader.next(1_000, Duration::from_secs(1)).await.expect("the broker answers"));
+    }
+    all
 }
 
 /// An `order.submit` as a shop publishes it.

@@ -19,26 +19,26 @@ fn add(key: &str, amount: i64) -> Value {
     item("add", key, &json!({"tally_id": key, "amount": amount}), &json!({}))
 }
 
-fn pack(value: &Value) -> Vec<u8> {
+pub(crate) fn pack(value: &Value) -> Vec<u8> {
     rmp_serde::to_vec_named(value).unwrap()
 }
 
-async fn publish(world: &World, plane: Plane, key: &str, headers: Headers, body: Vec<u8>) {
+pub(crate) async fn publish(world: &World, plane: Plane, key: &str, headers: Headers, body: Vec<u8>) {
     let subject = world.layout.inbound(plane, "main", "tally", "batch", key);
     let message = Outgoing { subject, headers, body: body.into() };
     let stored = world.memory.store(message, Expect::Anything).await;
     assert!(matches!(stored, StoreOutcome::Stored(_)), "{stored:?}");
 }
 
-fn named(id: &str) -> Headers {
+pub(crate) fn named(id: &str) -> Headers {
     Headers::new().with("ce-id", id.to_owned()).with("ce-source", "/test")
 }
 
-fn packed(id: &str) -> Headers {
+pub(crate) fn packed(id: &str) -> Headers {
     named(id).with("content-type", "application/msgpack")
 }
 
-async fn sum(world: &World, node: &Node, key: &str) -> i64 {
+pub(crate) async fn sum(world: &World, node: &Node, key: &str) -> i64 {
     world.view(node, key).await.map_or(0, |view| view["sum"].as_i64().unwrap())
 }
 
@@ -257,8 +257,9 @@ fn given_message_pack_batches_on_every_plane_when_they_are_taken_then_bodies_may
             let mut bytes = vec![0x94];
             bytes.extend(pack(&add(&here, 1)));
             bytes.extend(pack(&add(&there, 1)));
-            bytes.extend(with_bytes(&here, &body(&here, 10).to_string().into_bytes(), None));
-            bytes.extend(with_bytes(&there, &pack(&body(&there, 10)), Some("application/msgpack")));
+            bytes.extend(with_bytes(&here, &body(&here, 10).to_string().into_bytes(), &json!({})));
+            let in_pack = json!({"content-type": "application/msgpack"});
+            bytes.extend(with_bytes(&there, &pack(&body(&there, 10)), &in_pack));
             publish(&world, plane, &there, packed(plane.as_str()), bytes).await;
             expected += 11;
             until(&format!("those on {} are counted", plane.as_str()), || async {
@@ -271,14 +272,13 @@ fn given_message_pack_batches_on_every_plane_when_they_are_taken_then_bodies_may
 }
 
 /// An item whose body is `bin`.
-fn with_bytes(key: &str, body: &[u8], content_type: Option<&str>) -> Vec<u8> {
-    let headers: Value = content_type.map_or_else(|| json!({}), |value| json!({"content-type": value}));
+pub(crate) fn with_bytes(key: &str, body: &[u8], headers: &Value) -> Vec<u8> {
     let mut bytes = vec![0x85];
     for (name, value) in
-        [("domain", json!("tally")), ("name", json!("add")), ("key", json!(key)), ("headers", headers)]
+        [("domain", &json!("tally")), ("name", &json!("add")), ("key", &json!(key)), ("headers", headers)]
     {
         bytes.extend(pack(&json!(name)));
-        bytes.extend(pack(&value));
+        bytes.extend(pack(value));
     }
     bytes.extend(pack(&json!("body")));
     bytes.extend([0xc4, u8::try_from(body.len()).unwrap()]);

@@ -75,6 +75,15 @@ async fn covered(world: &World) {
     assert!(!world.stream(StreamId::Snapshots).await.is_empty());
 }
 
+/// A node of which all entities are written and away.
+async fn written(world: &mut World) -> Node {
+    let node = hasty_node(world).await;
+    busy(world, &node).await;
+    all_away(&node).await;
+    covered(world).await;
+    node
+}
+
 pub(crate) async fn empty_snapshots(world: &World) {
     let stream = world.layout.name(StreamId::Snapshots);
     world.memory.purge_below(&stream, u64::MAX).await.unwrap();
@@ -167,10 +176,7 @@ fn given_snapshots_when_a_node_starts_then_it_replays_only_what_they_do_not_cove
     // invariant: snapshot-is-only-a-shortcut
     run(async {
         let mut world = World::new();
-        let node = hasty_node(&mut world).await;
-        busy(&world, &node).await;
-        all_away(&node).await;
-        covered(&world).await;
+        let node = written(&mut world).await;
         world.add("t-3", 7, "late").await;
         world.until_version(&node, "t-3", 4).await;
         world.posted("t-3", 2, "late posted").await;
@@ -195,10 +201,7 @@ fn given_a_whole_journal_when_all_snapshots_are_deleted_then_no_answer_changes()
     // invariant: snapshot-is-only-a-shortcut
     run(async {
         let mut world = World::new();
-        let node = hasty_node(&mut world).await;
-        busy(&world, &node).await;
-        all_away(&node).await;
-        covered(&world).await;
+        let node = written(&mut world).await;
         let before = views(&world, &node).await;
         node.drain().await;
         empty_snapshots(&world).await;
@@ -249,10 +252,7 @@ fn given_many_whose_snapshots_are_gone_when_they_are_brought_back_at_once_then_t
  {
     run(async {
         let mut world = World::new();
-        let node = hasty_node(&mut world).await;
-        busy(&world, &node).await;
-        all_away(&node).await;
-        covered(&world).await;
+        let node = written(&mut world).await;
         node.drain().await;
         let (stream, open) = (world.layout.name(StreamId::Snapshots), world.layout.snapshot(0, "open"));
         world.memory.purge_filtered(&stream, &open, u64::MAX).await.unwrap();
@@ -289,10 +289,7 @@ async fn spoil_index(world: &World) {
 fn given_a_whole_journal_when_the_index_of_the_snapshots_is_not_what_it_was_then_no_answer_changes() {
     run(async {
         let mut world = World::new();
-        let node = hasty_node(&mut world).await;
-        busy(&world, &node).await;
-        all_away(&node).await;
-        covered(&world).await;
+        let node = written(&mut world).await;
         let before = views(&world, &node).await;
         node.drain().await;
         spoil_index(&world).await;
@@ -311,10 +308,7 @@ fn given_a_whole_journal_when_the_index_of_the_snapshots_is_not_what_it_was_then
 fn given_a_whole_journal_when_pages_of_snapshots_are_deleted_then_their_entities_are_read_from_the_journal() {
     run(async {
         let mut world = World::new();
-        let node = hasty_node(&mut world).await;
-        busy(&world, &node).await;
-        all_away(&node).await;
-        covered(&world).await;
+        let node = written(&mut world).await;
         let before = views(&world, &node).await;
         node.drain().await;
         let (stream, open) = (world.layout.name(StreamId::Snapshots), world.layout.snapshot(0, "open"));

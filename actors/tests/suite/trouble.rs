@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use actors::Node;
 use async_trait::async_trait;
+use bus::around::Around;
 use bus::faulty::{CrashAt, FaultPlan, FaultyBus, Step};
 use bus::memory::MemoryBus;
-use bus::ports::{
-    Bus, Expect, OpenError, Outgoing, Position, Reader, Request, SharedBus, StoreOutcome, Stored,
-    StreamBounds, Subscription, Unavailable,
-};
+use bus::ports::{Bus, Expect, Outgoing, SharedBus, StoreOutcome};
 use domain::envelope::Plane;
 use serde_json::json;
 use tokio::sync::watch;
@@ -26,63 +24,17 @@ struct Withholding {
 }
 
 #[async_trait]
-impl Bus for Withholding {
+impl Around for Withholding {
+    fn inner(&self) -> &dyn Bus {
+        &self.inner
+    }
+
     async fn store(&self, message: Outgoing, expect: Expect) -> StoreOutcome {
         if message.subject.starts_with("retail.v1.j.") {
             let mut open = self.open.clone();
             open.wait_for(|open| *open).await.expect("the test lives");
         }
         self.inner.store(message, expect).await
-    }
-    async fn store_batch(&self, messages: Vec<Outgoing>, expect: Expect) -> StoreOutcome {
-        self.inner.store_batch(messages, expect).await
-    }
-    fn send(&self, message: Outgoing) -> bool {
-        self.inner.send(message)
-    }
-    async fn open(
-        &self,
-        stream: &str,
-        filter: Option<&str>,
-        at: Position,
-    ) -> Result<Box<dyn Reader>, OpenError> {
-        self.inner.open(stream, filter, at).await
-    }
-    async fn get(&self, stream: &str, sequence: u64) -> Result<Option<Stored>, Unavailable> {
-        self.inner.get(stream, sequence).await
-    }
-    async fn last_on_subject(&self, stream: &str, subject: &str) -> Result<Option<Stored>, Unavailable> {
-        self.inner.last_on_subject(stream, subject).await
-    }
-    async fn bounds(&self, stream: &str) -> Result<StreamBounds, Unavailable> {
-        self.inner.bounds(stream).await
-    }
-    async fn missing_after(&self, stream: &str, sequence: u64) -> Result<u64, Unavailable> {
-        self.inner.missing_after(stream, sequence).await
-    }
-    async fn count_between(
-        &self,
-        stream: &str,
-        filter: &str,
-        after: u64,
-        through: u64,
-    ) -> Result<u64, Unavailable> {
-        self.inner.count_between(stream, filter, after, through).await
-    }
-    async fn purge_below(&self, stream: &str, sequence: u64) -> Result<(), Unavailable> {
-        self.inner.purge_below(stream, sequence).await
-    }
-    async fn purge_filtered(&self, stream: &str, filter: &str, sequence: u64) -> Result<(), Unavailable> {
-        self.inner.purge_filtered(stream, filter, sequence).await
-    }
-    async fn subscribe(&self, subject: &str) -> Result<Box<dyn Subscription>, Unavailable> {
-        self.inner.subscribe(subject).await
-    }
-    async fn request(&self, message: Outgoing, patience: Duration) -> Result<Request, Unavailable> {
-        self.inner.request(message, patience).await
-    }
-    fn connected(&self) -> bool {
-        self.inner.connected()
     }
 }
 
@@ -221,7 +173,7 @@ async fn is_right(world: &World, node: &Node) {
 
 #[test]
 fn given_a_node_that_dies_at_any_step_when_another_starts_then_nothing_is_lost_and_nothing_is_twice() {
-    let steps = Step::COMMIT.into_iter().filter(|step| !matches!(step, Step::BeforeReceipt));
+    let steps = Step::COMMIT.iter().copied().filter(|step| *step != Step::BeforeReceipt);
     for step in steps {
         for nth in [1, 3] {
             run(async {

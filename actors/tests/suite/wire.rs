@@ -1,9 +1,9 @@
 //! Inbound batches as they were when version 1 was published: every later version takes them apart in the same way.
 
-use bus::ports::{Bus, Expect, Outgoing, StoreOutcome};
-use domain::envelope::{Headers, Plane};
+use domain::envelope::Plane;
 use serde_json::{Value, json};
 
+use crate::batches::{self, named, pack, publish, sum};
 use crate::world::{World, key_in, run, until};
 
 fn golden(name: &str, made: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
@@ -26,32 +26,15 @@ fn items() -> Value {
     ])
 }
 
-/// The first two items of which the bodies are the bytes of messages alone.
+/// The first two items, of which the bodies are the bytes of messages alone.
 fn with_bytes() -> Vec<u8> {
-    let pack = |value: &Value| rmp_serde::to_vec_named(value).unwrap();
+    let (here, there) = (key_in(0, "t"), key_in(1, "t"));
+    let first = json!({"tally_id": here, "amount": 1}).to_string();
+    let second = pack(&json!({"tally_id": there, "amount": 2}));
     let mut bytes = vec![0x92];
-    for (place, item) in items().as_array().unwrap().iter().take(2).enumerate() {
-        let mut headers = item["headers"].clone();
-        let body = if place == 0 {
-            item["body"].to_string().into_bytes()
-        } else {
-            headers["content-type"] = "application/msgpack".into();
-            pack(&item["body"])
-        };
-        bytes.push(0x85);
-        for (name, value) in [
-            ("domain", &item["domain"]),
-            ("name", &item["name"]),
-            ("key", &item["key"]),
-            ("headers", &headers),
-        ] {
-            bytes.extend(pack(&json!(name)));
-            bytes.extend(pack(value));
-        }
-        bytes.extend(pack(&json!("body")));
-        bytes.extend([0xc4, u8::try_from(body.len()).unwrap()]);
-        bytes.extend(body);
-    }
+    bytes.extend(batches::with_bytes(&here, first.as_bytes(), &json!({})));
+    let own = json!({"ce-id": "own", "ce-source": "/elsewhere", "content-type": "application/msgpack"});
+    bytes.extend(batches::with_bytes(&there, &second, &own));
     bytes
 }
 
@@ -66,7 +49,7 @@ fn given_golden_batches_when_they_are_taken_then_they_mean_what_they_meant() {
         (
             "inbound_batch.v1.msgpack",
             "application/msgpack",
-            golden("inbound_batch.v1.msgpack", || rmp_serde::to_vec_named(&items()).unwrap()),
+            golden("inbound_batch.v1.msgpack", || pack(&items())),
         ),
         (
             "inbound_batch.v1.bytes.msgpack",
@@ -82,23 +65,15 @@ fn given_golden_batches_when_they_are_taken_then_they_mean_what_they_meant() {
             world.open(&node, &here).await;
             world.open(&node, &there).await;
             let is_whole = !name.contains("bytes");
-            let subject = world.layout.inbound(Plane::Fact, "main", "tally", "batch", &here);
-            let headers = Headers::new()
-                .with("ce-id", "golden")
-                .with("ce-source", "/test")
-                .with("content-type", content_type);
             for _twice in 0..2 {
-                let batch = Outgoing {
-                    subject: subject.clone(),
-                    headers: headers.clone(),
-                    body: bytes.clone().into(),
-                };
-                let stored = world.memory.store(batch, Expect::Anything).await;
-                assert!(matches!(stored, StoreOutcome::Stored(_)), "{stored:?}");
+                let headers = named("golden").with("content-type", content_type);
+                publish(&world, Plane::Fact, &here, headers, bytes.clone()).await;
             }
-            let sum = async |key: &str| world.view(&node, key).await.unwrap()["sum"].as_i64().unwrap();
             let expected = if is_whole { (5, 2) } else { (1, 2) };
-            until(name, || async { (sum(&here).await, sum(&there).await) == expected }).await;
+            until(name, || async {
+                (sum(&world, &node, &here).await, sum(&world, &node, &there).await) == expected
+            })
+            .await;
             let letters = if is_whole { 2 } else { 0 };
             until(name, || async { world.letters().await.len() == letters }).await;
             for (reason, id, letter) in world.letters().await {

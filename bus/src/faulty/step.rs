@@ -40,32 +40,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The steps of writing, reading and purging snapshots, beside the commit path.
-    pub const SNAPSHOTS: [Self; 5] = [
-        Self::BeforeSnapshots,
-        Self::AfterSnapshots,
-        Self::ReadSnapshots,
-        Self::BeforePurge,
-        Self::AfterPurge,
-    ];
-
-    /// All steps of the commit path.
-    pub const COMMIT: [Self; 12] = [
-        Self::BeforeAppend,
-        Self::AfterAppend,
-        Self::BeforePage,
-        Self::AfterPage,
-        Self::BeforeCommand,
-        Self::AfterCommand,
-        Self::BeforeDeadLetter,
-        Self::AfterDeadLetter,
-        Self::BeforeNotice,
-        Self::BeforeReceipt,
-        Self::ReadInbound,
-        Self::ReadJournal,
-    ];
-
-    /// All steps.
+    /// All steps: those of the commit path, then those of writing, reading and purging snapshots.
     pub const ALL: [Self; 17] = [
         Self::BeforeAppend,
         Self::AfterAppend,
@@ -85,6 +60,12 @@ impl Step {
         Self::BeforePurge,
         Self::AfterPurge,
     ];
+
+    /// The steps of the commit path.
+    pub const COMMIT: &'static [Self] = Self::ALL.split_at(12).0;
+
+    /// The steps of writing, reading and purging snapshots, beside the commit path.
+    pub const SNAPSHOTS: &'static [Self] = Self::ALL.split_at(12).1;
 
     /// The steps right before and right after a message with this subject goes out.
     pub(super) fn around(subject: &str) -> (Option<Self>, Option<Self>) {

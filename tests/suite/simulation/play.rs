@@ -11,7 +11,7 @@ use actors::node::{self, Placement};
 use bus::faulty::{FaultPlan, Faults, FaultyBus};
 use bus::layout::{Layout, StreamId};
 use bus::memory::MemoryBus;
-use bus::ports::{Expect, Outgoing, Position, SharedBus};
+use bus::ports::{Expect, Outgoing, SharedBus};
 use bytes::Bytes;
 use domain::envelope::Headers;
 use domain::order::{Order, Policies};
@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::letters::letters;
 use super::ways::{PARTITIONS, Ways};
 use crate::together::{Sent, TogetherBus};
+use crate::world::everything;
 
 /// 2026-11-27T08:00:00Z, the hour of the promotion.
 const BEGIN: Timestamp = Timestamp(1_795_766_400_000);
@@ -177,15 +178,8 @@ async fn send_nonsense(broker: &SharedBus) {
 async fn journal_hash(broker: &SharedBus, layout: &Layout) -> u64 {
     let mut hasher = DefaultHasher::new();
     for partition in 0..layout.partitions {
-        let stream = layout.name(StreamId::Journal(partition));
-        let last = broker.bounds(&stream).await.expect("the memory bus answers").last;
-        let mut reader = broker.open(&stream, None, Position::default()).await.expect("the journal is there");
-        let mut sequence = 0;
-        while sequence < last {
-            for record in reader.next(1_000, Duration::from_secs(1)).await.expect("the memory bus answers") {
-                hasher.write(&record.body);
-                sequence = record.sequence;
-            }
+        for record in everything(broker, &layout.name(StreamId::Journal(partition))).await {
+            hasher.write(&record.body);
         }
     }
     hasher.finish()
