@@ -12,7 +12,7 @@ use bus::layout::Layout;
 use bus::memory::MemoryBus;
 use bus::nats::{ConnectError, NatsBus, NatsOptions, Sync};
 use bus::ports::SharedBus;
-use domain::order::Order;
+use domain::order::{Order, Policies};
 
 use crate::config::{self, Config};
 use crate::telemetry::{Exposition, PartitionState};
@@ -52,7 +52,8 @@ pub const fn sync(configured: config::Sync) -> Sync {
 pub fn node(config: &Config, bus: SharedBus, layout: Layout) -> Node {
     let bounds = actors::config::NodeConfig { instance: instance(), ..config.node.clone() };
     let placement = Placement::Arbiters(config.runtime.threads);
-    node::start::<Order>(bounds, config.order.clone(), bus, layout, Arc::new(SystemClock), placement)
+    let policies = Policies { degraded_modes: config.degraded_modes, ..config.order.clone() };
+    node::start::<Order>(bounds, policies, bus, layout, Arc::new(SystemClock), placement)
 }
 
 /// What `/metrics` shows of a node.

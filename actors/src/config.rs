@@ -6,6 +6,8 @@ use domain::decider::Participant;
 use domain::messages::body::Format;
 use serde::{Deserialize, Serialize};
 
+use crate::participant::settings::Participants;
+
 /// What a record may hold at most, events of other sizes being split over pages. Fixed: readers rely on it.
 pub(crate) const MOST_RECORD_BYTES: usize = 256 * 1024;
 /// See [`MOST_RECORD_BYTES`].
@@ -67,6 +69,8 @@ pub struct NodeConfig {
     pub timer_retry_ms: i64,
     /// Commands sent to one participant and not answered, over all partitions of the node.
     pub in_flight_commands: InFlight,
+    /// Rate, breaker, ramp and retry budget of each participant.
+    pub participants: Participants,
     /// Which participants take several commands in one message (CONTRACT: command batch).
     pub command_batches: Batches,
     /// How the commands to each participant are written, alone and in batches.
@@ -230,6 +234,7 @@ impl Default for NodeConfig {
             retry_pause_ms: 1_000,
             timer_retry_ms: 1_000,
             in_flight_commands: InFlight::default(),
+            participants: Participants::default(),
             command_batches: Batches::default(),
             command_formats: Formats::default(),
             send_queue: 4_096,

@@ -39,6 +39,11 @@ impl Gauge {
         self.0.fetch_add(difference, Ordering::Relaxed);
     }
 
+    /// Sets it.
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
     /// What it is now.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
@@ -105,8 +110,26 @@ pub struct Metrics {
     pub commands_dropped: [Counter; 5],
     /// Commands sent and not answered.
     pub in_flight: [Gauge; 5],
+    /// How many commands may be sent and not answered.
+    pub in_flight_limit: [Gauge; 5],
     /// Effects that wait for their participant's gate.
     pub waiting: [Gauge; 5],
+    /// How the breaker stands, as a place in `BreakerState::ALL`.
+    pub breaker_state: [Gauge; 5],
+    /// How often a breaker opened.
+    pub breaker_opened: [Counter; 5],
+    /// Effects that had to wait for a breaker.
+    pub breaker_waits: [Counter; 5],
+    /// Commands a second that are allowed now.
+    pub rate_limit: [Gauge; 5],
+    /// Effects that had to wait for the rate.
+    pub rate_waits: [Counter; 5],
+    /// Commands sent again because they were not answered.
+    pub retries: [Counter; 5],
+    /// Commands not sent again when they were due: the breaker, the rate or the retry budget held them back.
+    pub retries_refused: [Counter; 5],
+    /// New orders that were not taken because what they need is not there.
+    pub refused_new: Counter,
     /// Event pages stored.
     pub pages: Counter,
     /// Events published alone.

@@ -5,9 +5,12 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::envelope::Envelope;
+use crate::gates::Urgency;
 use crate::ids::{EntityId, Token};
 use crate::reason::{DeadReason, Reason, Refusal};
 use crate::time::Timestamp;
+
+pub use crate::gates::Gates;
 
 /// What a decision may know besides the state and the input. What it uses of it goes into its events.
 #[derive(Debug, Clone, Copy)]
@@ -61,27 +64,6 @@ impl Participant {
     }
 }
 
-/// For each participant: may a new command go out now? A closed gate makes an effect wait in its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gates([bool; 5]);
-
-impl Gates {
-    /// Everything may be sent.
-    pub const OPEN: Self = Self([true; 5]);
-
-    /// The same gates with one of them set.
-    #[must_use]
-    pub fn with(mut self, participant: Participant, open: bool) -> Self {
-        self.0[participant.index()] = open;
-        self
-    }
-
-    /// May a new command go to this participant?
-    pub fn open(self, participant: Participant) -> bool {
-        self.0[participant.index()]
-    }
-}
-
 /// What an entity is asked to judge.
 #[derive(Debug)]
 pub enum Input<'a, M> {
@@ -116,6 +98,10 @@ pub struct OpenEffect<'a> {
     pub state: EffectState,
     /// How often it was sent, re-sends included.
     pub attempts: u32,
+    /// Since when the participant may know it; none while it was not sent.
+    pub sent_at: Option<Timestamp>,
+    /// Does it go before others?
+    pub urgency: Urgency,
 }
 
 /// A command in the form in which it is published.

@@ -3,11 +3,12 @@
 //! Promise of this crate: no clock, no randomness, no I/O, no async, integers only. The same inputs give the
 //! same decisions, on every machine and in every replay.
 //!
-//! Reading order: [`decider`] (the shape of an entity), [`envelope`] (what arrives), [`reason`] (why not), [`messages`]
+//! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`reason`] (why not), [`messages`]
 //! (what is said, in and out), [`ids`] and [`time`] (the small values).
 
 pub mod decider;
 pub mod envelope;
+pub mod gates;
 pub mod ids;
 pub mod messages;
 pub mod money;

@@ -28,6 +28,8 @@ pub struct Config {
     pub log: Log,
     /// The rules of an order.
     pub order: domain::order::Policies,
+    /// What an order does while a system is away.
+    pub degraded_modes: domain::order::DegradedModes,
     /// The bounds of the actors.
     pub node: actors::config::NodeConfig,
     /// How the work is laid on the machine.

@@ -131,3 +131,42 @@ fn values_out_of_range_name_key_value_unit_and_range() {
         failure.what
     );
 }
+
+#[test]
+fn a_degraded_mode_that_is_missing_is_named() {
+    let mut table: toml::Table = DEFAULTS.parse().unwrap();
+    table["degraded_modes"].as_table_mut().unwrap().remove("erp");
+    let error = toml::Value::Table(table).try_into::<Config>().unwrap_err();
+    assert!(error.message().contains("missing field `erp`"), "{error}");
+    let mut table: toml::Table = DEFAULTS.parse().unwrap();
+    table["degraded_modes"]["payment"].as_table_mut().unwrap().remove("open");
+    let error = toml::Value::Table(table).try_into::<Config>().unwrap_err();
+    assert!(error.message().contains("missing field `open`"), "{error}");
+}
+
+#[test]
+fn a_degraded_mode_that_cannot_be_or_is_no_mode_is_refused_with_the_choice() {
+    let failure = with_file("[degraded_modes.erp]\nopen = \"refuse_new\"\n").unwrap_err();
+    let expected = "degraded_modes.erp.open = \"refuse_new\": must be \"defer\", since no order is refused for what comes \
+                    after its commit";
+    assert_eq!(failure.what, expected);
+    let failure = with_file("[degraded_modes.payment]\nopen = \"hope\"\n").unwrap_err();
+    assert!(
+        failure.what.contains("unknown variant `hope`, expected one of `wait`, `defer`, `refuse_new`"),
+        "{}",
+        failure.what
+    );
+    assert!(with_file("[degraded_modes.payment]\nopen = \"refuse_new\"\n").is_ok());
+}
+
+#[test]
+fn the_limits_of_a_participant_are_checked_with_their_ranges() {
+    let failure =
+        with_file("[node.participants.erp]\nrate_per_second = 1_000\nburst = 5\nprobes = 0\n").unwrap_err();
+    for line in [
+        "node.participants.erp.probes = 0 commands: must be from 1 to 10000 commands",
+        "node.participants.erp.burst = 5 commands: 1000 commands a second cannot be reached with less than 20",
+    ] {
+        assert!(failure.what.lines().any(|found| found == line), "{}", failure.what);
+    }
+}

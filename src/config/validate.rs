@@ -78,10 +78,18 @@ impl Config {
                     participant.as_str()
                 ));
             }
+            let problems = node.participants.of(participant).problems();
+            mistakes.extend(
+                problems
+                    .iter()
+                    .map(|problem| format!("node.participants.{}.{problem}", participant.as_str())),
+            );
         }
     }
 
     fn check_order(&self, mistakes: &mut Vec<String>) {
+        mistakes
+            .extend(self.degraded_modes.problems().iter().map(|problem| format!("degraded_modes.{problem}")));
         let order = &self.order;
         let mut within = |key: &str, value: i64, unit: &str, least: i64, most: i64| {
             if !(least..=most).contains(&value) {

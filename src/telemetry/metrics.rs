@@ -154,8 +154,7 @@ impl NodeCollector {
             "participant",
             named(&metrics.in_flight),
         )?;
-        let help = "Commands that wait for their participant's gate";
-        sheet.gauges("waiting", help, "participant", named(&metrics.waiting))?;
+        self.encode_gates(sheet)?;
         sheet.counter("events", "Business events published in pages", &metrics.events)?;
         sheet.counter("pages", "Event pages stored", &metrics.pages)?;
         sheet.counter("notices", "Events that were also published alone", &metrics.notices)?;
@@ -165,6 +164,33 @@ impl NodeCollector {
             ("pending", metrics.receipts_pending.get()),
         ];
         sheet.counters("receipts", "Receipts sent", "outcome", receipts.into_iter())
+    }
+
+    fn encode_gates(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        let metrics = &self.metrics;
+        for (name, help, gauges) in [
+            ("in_flight_limit", "Commands that may be sent and not answered", &metrics.in_flight_limit),
+            ("waiting", "Commands that wait for their participant's gate: its backlog", &metrics.waiting),
+            ("rate_limit", "Commands a second that are allowed now", &metrics.rate_limit),
+            ("breaker_state", "The circuit breaker: 0 closed, 1 half open, 2 open", &metrics.breaker_state),
+        ] {
+            sheet.gauges(name, help, "participant", named(gauges))?;
+        }
+        for (name, help, counters) in [
+            ("breaker_opened", "How often the circuit breaker opened", &metrics.breaker_opened),
+            ("breaker_waits", "Commands that had to wait for the circuit breaker", &metrics.breaker_waits),
+            ("rate_waits", "Commands that had to wait for the rate", &metrics.rate_waits),
+            ("retries", "Commands sent again because they were not answered", &metrics.retries),
+            (
+                "retries_refused",
+                "Commands not sent again when due: the breaker, the rate or the retry budget held them back",
+                &metrics.retries_refused,
+            ),
+        ] {
+            sheet.by_participant(name, help, counters)?;
+        }
+        let help = "New orders not taken because what they need is not there (degraded mode refuse_new)";
+        sheet.counter("refused_new", help, &metrics.refused_new)
     }
 
     fn encode_states(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
@@ -296,6 +322,8 @@ mod tests {
             "doorbuster_commit_latency_seconds_sum 0.0015",
             "doorbuster_commit_latency_seconds_bucket{le=\"0.002048\"} 1",
             "doorbuster_in_flight{participant=\"erp\"} 0",
+            "doorbuster_breaker_state{participant=\"erp\"} 0",
+            "doorbuster_retries_refused_total{participant=\"loyalty\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use domain::decider::{Decider, Participant};
+use domain::gates::Urgency;
 use domain::ids::EntityId;
 use tokio::sync::oneshot;
 
@@ -34,6 +35,8 @@ pub(crate) struct Wake;
 #[rtype(result = "()")]
 pub(crate) struct Release {
     pub(crate) participant: Participant,
+    /// In which list it stood.
+    pub(crate) urgency: Urgency,
 }
 
 /// A reader wants to see the entity, as it is recorded.
@@ -146,7 +149,7 @@ impl<D: Decider> Handler<Release> for EntityActor<D> {
     type Result = ();
 
     fn handle(&mut self, release: Release, context: &mut Context<Self>) {
-        self.take(context, |actor| command_path::release(actor, release.participant));
+        self.take(context, |actor| command_path::release(actor, release.participant, release.urgency));
     }
 }
 

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use domain::decider::{Answer, Context, Decider, Decision, Input, Participant};
 use domain::envelope::{Envelope, Plane};
+use domain::gates::Urgency;
 use domain::ids::EntityId;
-use domain::reason::{Code, DeadReason, Reason, Refusal};
+use domain::reason::{Class, Code, DeadReason, Reason, Refusal};
 use domain::time::Timestamp;
 
 use super::actor::EntityActor;
@@ -85,7 +86,7 @@ pub(super) fn deliver<D: Decider>(
         return;
     }
     let cause = Cause::Message(envelope);
-    let judged = judge(actor, &cause, Some(&message), Some(seen));
+    let judged = judge(actor, &cause, Some(&message), None, Some(seen));
     if let Cause::Message(envelope) = cause {
         conclude(actor, judged, envelope, addressee, consumed);
     }
@@ -103,6 +104,9 @@ fn conclude<D: Decider>(
     let version = actor.entity.version;
     match judged {
         Judged::Refused(reason) => {
+            if envelope.plane == Plane::Intake && reason.class == Class::Transient {
+                partition.env.metrics.refused_new.add_one();
+            }
             let receipt = addressee.map(|to| receipts::rejected(&partition.env, &to, version, &reason));
             partition.nothing_to_record(Some(consumed), receipt);
         }
@@ -172,7 +176,7 @@ pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
         partition.nothing_to_record(None, None);
         return;
     }
-    match judge(actor, &Cause::Timer, None, None) {
+    match judge(actor, &Cause::Timer, None, None, None) {
         Judged::Happened(prepared) => {
             let (queued, _) = apply(actor, *prepared);
             partition.queue.push(queued);
@@ -188,43 +192,50 @@ pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
     }
 }
 
-/// The oldest effect that waits for the participant may go.
-pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Participant) {
+/// The oldest effect that waits for the participant may go: it has a place there.
+pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Participant, urgency: Urgency) {
     let partition = Rc::clone(&actor.partition);
     let waiting = outgoing::first_waiting::<D>(&actor.entity.state, participant);
     let Some(effect) = waiting.filter(|_| !actor.entity.quarantined) else {
+        partition.give_permit_back(participant);
         partition.nothing_to_record(None, None); // it does not wait any more
         return;
     };
-    let open = partition.env.gates.free(participant) > 0;
-    match judge(actor, &Cause::Release(effect), None, None) {
-        Judged::Happened(prepared) => {
+    match judge(actor, &Cause::Release(effect), None, Some(participant), None) {
+        Judged::Happened(mut prepared) => {
+            prepared.had_a_place(participant);
             let (queued, _) = apply(actor, *prepared);
             partition.queue.push(queued);
         }
         Judged::Unchanged(_) | Judged::Refused(_) => {
-            partition.wait_again(participant, actor.number, open);
+            partition.give_permit_back(participant);
+            partition.wait_again(participant, urgency, actor.number);
             partition.nothing_to_record(None, None);
         }
-        Judged::Fault(fault) => quarantine(actor, &fault, None, None, None),
+        Judged::Fault(fault) => {
+            partition.give_permit_back(participant);
+            quarantine(actor, &fault, None, None, None);
+        }
     }
 }
 
-/// Runs the rules. Whatever breaks in them, nothing has changed yet.
+/// Runs the rules. Whatever breaks in them, nothing has changed yet. The gate of whom an effect is `released` to is open.
 fn judge<D: Decider>(
     actor: &EntityActor<D>,
     cause: &Cause,
     message: Option<&D::Message>,
+    released: Option<Participant>,
     seen: Option<(u64, u32)>,
 ) -> Judged<D> {
     let (entity, env) = (&actor.entity, &actor.partition.env);
     let now = actor.partition.now();
+    let gates = env.gates.snapshot(env.clock.now());
     let context = Context {
         entity: &actor.id,
         now,
         version: entity.version + 1,
         policies: &env.policies,
-        gates: env.gates.snapshot(),
+        gates: released.map_or(gates, |participant| gates.with(participant, true)),
     };
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let input = match (cause, message) {
@@ -260,6 +271,8 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
         event_sequence,
         mut queued,
         in_flight,
+        sent,
+        outcomes,
         waiting,
         deadline,
         now,
@@ -279,8 +292,10 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
     partition.env.metrics.decisions.add_one();
     partition.env.metrics.phase_changed(phases.0, Some(phases.1));
     partition.count_in_flight(in_flight);
-    for participant in waiting {
-        partition.wait(participant, actor.number);
+    partition.count_outcomes(sent, outcomes);
+    for (participant, urgency) in waiting {
+        partition.wait(participant, urgency, actor.number);
+        partition.env.gates.count_wait(participant, partition.env.clock.now());
     }
     partition.note(actor.number, entity.version, deadline);
     partition.settle_receipts(

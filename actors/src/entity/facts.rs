@@ -1,6 +1,7 @@
 //! What the partition has to know of an entity while only its snapshot has the rest.
 
 use domain::decider::{Decider, EffectState};
+use domain::gates::Urgency;
 use domain::time::Timestamp;
 
 use super::memory::Entity;
@@ -35,6 +36,9 @@ impl Facts {
             }
             if effect.state == EffectState::Waiting {
                 open.waiting[at] = open.waiting[at].saturating_add(1);
+                if effect.urgency == Urgency::Urgent {
+                    open.urgent[at] = open.urgent[at].saturating_add(1);
+                }
             }
         }
         Self {

@@ -2,6 +2,7 @@
 
 use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant};
 use domain::envelope::Envelope;
+use domain::gates::Urgency;
 use domain::ids::EntityId;
 use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
@@ -9,6 +10,7 @@ use domain::time::Timestamp;
 use super::memory::Entity;
 use crate::config::{MOST_DECISION_BYTES, MOST_ROW_BYTES};
 use crate::outbound::{self, Told, rfc3339};
+use crate::participant::Outcomes;
 use crate::partition::{Environment, Queued};
 use crate::record::{Cause, DeadLetter, Decided, Entry, encode_entry};
 
@@ -27,8 +29,12 @@ pub(super) struct Prepared<D: Decider> {
     pub(super) queued: Queued,
     /// How many more commands are open at each participant.
     pub(super) in_flight: [i64; 5],
+    /// How many go out for the first time.
+    pub(super) sent: [u32; 5],
+    /// What became of those that went out before.
+    pub(super) outcomes: [Outcomes; 5],
     /// For whom effects wait from now on, once for each of them.
-    pub(super) waiting: Vec<Participant>,
+    pub(super) waiting: Vec<(Participant, Urgency)>,
     pub(super) deadline: Option<Timestamp>,
     pub(super) now: Timestamp,
     pub(super) seen: Option<(u64, u32)>,
@@ -68,22 +74,14 @@ pub(super) fn prepare<D: Decider>(
         ..Queued::default()
     };
     let (before, after) = (D::effects(&entity.state), D::effects(&state));
-    let (mut in_flight, mut waiting) = ([0; 5], Vec::new());
-    for effect in before.iter().filter(|effect| counts(effect)) {
-        in_flight[effect.participant.index()] -= 1;
+    let mut moves = Moves::default();
+    for earlier in &before {
+        moves.left(env, earlier, &after, now);
     }
     for (effect, earlier) in paired(&before, &after) {
-        if counts(effect) {
-            in_flight[effect.participant.index()] += 1;
-        }
-        if effect.state == EffectState::Waiting
-            && earlier.is_none_or(|earlier| earlier.state != EffectState::Waiting)
+        if moves.goes(env, effect, earlier)
+            && let Some(command) = D::command(id, &state, effect.id)
         {
-            waiting.push(effect.participant);
-        }
-        let sent = effect.state == EffectState::Sent;
-        let new = sent && earlier.is_none_or(|earlier| earlier.attempts != effect.attempts);
-        if new && let Some(command) = D::command(id, &state, effect.id) {
             let message = outbound::command(&env.layout, id, trace, &time, command);
             queued.commands.push((effect.participant, message));
         }
@@ -114,8 +112,10 @@ pub(super) fn prepare<D: Decider>(
     Ok(Prepared {
         event_sequence: entity.event_sequence + published.len() as u64,
         queued,
-        in_flight,
-        waiting,
+        in_flight: moves.in_flight,
+        sent: moves.sent,
+        outcomes: moves.outcomes,
+        waiting: moves.waiting,
         deadline: D::next_deadline(&state),
         now,
         seen,
@@ -123,6 +123,87 @@ pub(super) fn prepare<D: Decider>(
         settled: Settled { answer, wishes: settled, outcome: D::outcome(&state) },
         state,
     })
+}
+
+impl<D: Decider> Prepared<D> {
+    /// One of the commands was let go out of a list, and had a place at the participant before.
+    pub(super) fn had_a_place(&mut self, participant: Participant) {
+        self.in_flight[participant.index()] -= 1;
+        let sent = &mut self.sent[participant.index()];
+        *sent = sent.saturating_sub(1);
+    }
+}
+
+/// What a decision changes at the participants.
+#[derive(Default)]
+struct Moves {
+    in_flight: [i64; 5],
+    sent: [u32; 5],
+    outcomes: [Outcomes; 5],
+    waiting: Vec<(Participant, Urgency)>,
+}
+
+impl Moves {
+    /// Counts what became of an effect that was open before.
+    fn left<P>(
+        &mut self,
+        env: &Environment<P>,
+        earlier: &OpenEffect<'_>,
+        after: &[OpenEffect<'_>],
+        now: Timestamp,
+    ) {
+        let (participant, at) = (earlier.participant, earlier.participant.index());
+        if counts(earlier) {
+            self.in_flight[at] -= 1;
+        }
+        if earlier.state != EffectState::Sent {
+            return; // nothing was asked that could be answered
+        }
+        let is_fresh = env.gates.is_fresh(participant, earlier.sent_at);
+        let outcomes = &mut self.outcomes[at];
+        match after.iter().find(|effect| effect.id == earlier.id) {
+            None => {
+                let took = earlier.sent_at.map_or(0, |at| now.ms_since(at));
+                let slow = is_fresh && took > env.gates.slow_ms(participant);
+                *(if slow { &mut outcomes.slow } else { &mut outcomes.answered }) += 1;
+            }
+            Some(effect) if effect.state == EffectState::Sent => {
+                // Silence until the deadline. What was asked before the breaker moved says nothing about now.
+                outcomes.failed += u32::from(is_fresh && effect.attempts > earlier.attempts);
+            }
+            Some(_) => outcomes.failed += 1,
+        }
+    }
+
+    /// Counts an open effect; true if its command goes out now.
+    fn goes<P>(
+        &mut self,
+        env: &Environment<P>,
+        effect: &OpenEffect<'_>,
+        earlier: Option<&OpenEffect<'_>>,
+    ) -> bool {
+        let (participant, at) = (effect.participant, effect.participant.index());
+        if counts(effect) {
+            self.in_flight[at] += 1;
+        }
+        let waited = earlier.is_none_or(|earlier| earlier.state == EffectState::Waiting);
+        match effect.state {
+            EffectState::Waiting if earlier.is_none() || !waited => {
+                self.waiting.push((participant, effect.urgency));
+                false
+            }
+            EffectState::Sent if waited => {
+                self.sent[at] += 1;
+                true
+            }
+            // One that is held back has a deadline, and is asked for again then.
+            EffectState::Sent => {
+                earlier.is_some_and(|earlier| earlier.attempts != effect.attempts)
+                    && env.gates.admits_again(participant, env.clock.now())
+            }
+            EffectState::Waiting | EffectState::Retrying => false,
+        }
+    }
 }
 
 /// What the entry of a decision takes in most cases: the input with its headers, and as much again for what it led to.
@@ -134,11 +215,14 @@ fn entry_bytes(cause: &Cause) -> usize {
     }
 }
 
-/// The oldest effect that waits for the participant's gate.
+/// The effect that waits for the participant's gate and goes first: an urgent one, else the oldest.
 pub(super) fn first_waiting<D: Decider>(state: &D::State, participant: Participant) -> Option<String> {
-    let waits =
-        |effect: &&OpenEffect<'_>| effect.participant == participant && effect.state == EffectState::Waiting;
-    D::effects(state).iter().find(waits).map(|effect| effect.id.to_owned())
+    let effects = D::effects(state);
+    let waits = effects
+        .iter()
+        .filter(|effect| effect.participant == participant && effect.state == EffectState::Waiting);
+    // The first of those that are equally urgent.
+    waits.min_by_key(|effect| effect.urgency).map(|effect| effect.id.to_owned())
 }
 
 /// Does an effect take up room at its participant?

@@ -15,7 +15,8 @@ use super::purge;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
-use crate::participant::{Gates, Senders};
+use crate::participant::control::ParticipantControl;
+use crate::participant::{Gates, Keeper, Senders};
 use crate::partition::{Door, Environment, PartitionActor, Read, Timeline};
 
 /// Where the partitions live.
@@ -72,6 +73,7 @@ pub struct Node {
     doors: Arc<DashMap<u16, Door>>,
     board: Arc<Board>,
     metrics: Arc<Metrics>,
+    participants: ParticipantControl,
     actor: Addr<NodeActor>,
 }
 
@@ -92,10 +94,12 @@ pub fn start<D: Decider>(
         Placement::Arbiters(threads) => (0..threads.max(1)).map(|_| Arbiter::new()).collect(),
     };
     let doors = Arc::<DashMap<u16, Door>>::default();
+    let gates = Arc::new(Gates::new(&config, layout.partitions, clock.now(), Arc::clone(&metrics)));
+    let participants = Keeper::begin(&config, &gates, &clock, &metrics);
     let env = Environment {
         doors: Arc::downgrade(&doors),
-        gates: Arc::new(Gates::new(config.in_flight_commands, Arc::clone(&metrics))),
-        senders: Senders::start(&bus, &metrics, &config),
+        senders: Senders::start(&bus, &gates, &clock, &metrics, &config),
+        gates,
         board: Arc::clone(&board),
         metrics: Arc::clone(&metrics),
         policies,
@@ -119,7 +123,7 @@ pub fn start<D: Decider>(
     }
     let purging = actix::spawn(purge::run(config, bus, Arc::clone(&layout), Arc::clone(&board)));
     let actor = NodeActor { doors: Arc::clone(&doors), arbiters, purging }.start();
-    Node { partitions: layout.partitions, doors, board, metrics, actor }
+    Node { partitions: layout.partitions, doors, board, metrics, participants, actor }
 }
 
 impl Node {
@@ -141,6 +145,11 @@ impl Node {
     /// Its counters.
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    /// The gates of its participants, for operators.
+    pub fn participants(&self) -> ParticipantControl {
+        self.participants.clone()
     }
 
     /// Takes no more inputs, finishes what is begun, records the positions, stops. Waits as long as that takes: the caller has

@@ -10,6 +10,8 @@ use bus::ports::{Outgoing, SharedBus};
 use domain::decider::Participant;
 use domain::messages::body::Format;
 
+use super::gate::Gates;
+use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
 
@@ -36,13 +38,21 @@ pub(crate) struct Senders {
 
 impl Senders {
     /// Starts one actor for each participant on the current thread.
-    pub(crate) fn start(bus: &SharedBus, metrics: &Arc<Metrics>, config: &NodeConfig) -> Self {
+    pub(crate) fn start(
+        bus: &SharedBus,
+        gates: &Arc<Gates>,
+        clock: &SharedClock,
+        metrics: &Arc<Metrics>,
+        config: &NodeConfig,
+    ) -> Self {
         let started = Participant::ALL.map(|participant| {
             ParticipantActor::create(|context| {
                 context.set_mailbox_capacity(config.send_queue);
                 ParticipantActor {
                     participant,
                     bus: Arc::clone(bus),
+                    gates: Arc::clone(gates),
+                    clock: Arc::clone(clock),
                     metrics: Arc::clone(metrics),
                     again: VecDeque::new(),
                     resend_per_second: config.resend_per_second,
@@ -80,6 +90,8 @@ impl Senders {
 pub(crate) struct ParticipantActor {
     participant: Participant,
     bus: SharedBus,
+    gates: Arc<Gates>,
+    clock: SharedClock,
     metrics: Arc<Metrics>,
     /// Bounded by the commands that may be open at once.
     again: VecDeque<Outgoing>,
@@ -109,8 +121,14 @@ impl ParticipantActor {
 
     fn send_some_again(&mut self) {
         let ticks = 1_000 / RESEND_INTERVAL.as_millis() as usize;
-        let most = (self.resend_per_second as usize / ticks).max(1);
-        let some: Vec<Outgoing> = self.again.drain(..most.min(self.again.len())).collect();
+        let most = (self.resend_per_second as usize / ticks).max(1).min(self.again.len());
+        let Some(some) = self.gates.take_for_recovery(self.participant, most, self.clock.now()) else {
+            // It is not there: each of them has a deadline, which asks the breaker again.
+            self.metrics.commands_dropped[self.participant.index()].add(self.again.len() as u64);
+            self.again = VecDeque::new();
+            return;
+        };
+        let some: Vec<Outgoing> = self.again.drain(..some).collect();
         self.send_all(some.into_iter());
     }
 

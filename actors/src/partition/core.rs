@@ -223,6 +223,7 @@ impl<D: Decider> Partition<D> {
         self.halted.set(true);
         self.queue.close();
         self.dismiss_guests();
+        self.forget_waiting();
         for (participant, count) in self.entities.borrow_mut().clear() {
             self.env.gates.adjust(participant, -count);
         }

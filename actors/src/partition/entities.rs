@@ -6,6 +6,7 @@ use std::rc::Rc;
 use actix::Actor;
 use domain::decider::{Decider, Participant};
 use domain::envelope::Plane;
+use domain::gates::Urgency;
 use domain::ids::EntityId;
 use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
@@ -21,6 +22,7 @@ use super::timers::Due;
 use crate::entity::{Capture, Deliver, Entity, EntityActor, Peek, Release, Trail, Wake};
 use crate::inbound::{Arrival, Refused};
 use crate::node::{EntityView, ReadError};
+use crate::participant::Outcomes;
 use crate::record::DeadLetter;
 
 /// How many readers of live entities may wait for an ack; more are told to try again.
@@ -194,9 +196,11 @@ impl<D: Decider> Partition<D> {
         let _forgotten = self.send(number, Errand::Wake(Wake)); // then there is nobody to wake
     }
 
-    /// Lets a waiting effect of an entity go. There must be a credit.
-    pub(crate) fn release(self: &Rc<Self>, number: u32, participant: Participant) {
-        let _forgotten = self.send(number, Errand::Release(Release { participant })); // then there is nothing to release
+    /// Lets a waiting effect of an entity go. There must be a credit, and a place at the participant is taken.
+    pub(crate) fn release(self: &Rc<Self>, number: u32, participant: Participant, urgency: Urgency) {
+        if !self.send(number, Errand::Release(Release { participant, urgency })) {
+            self.give_permit_back(participant); // it is forgotten, and there is nothing to release
+        }
     }
 
     /// The actor has taken a message out of its mailbox.
@@ -228,6 +232,20 @@ impl<D: Decider> Partition<D> {
             if difference != 0 {
                 self.entities.borrow_mut().count_in_flight(participant, difference);
                 self.env.gates.adjust(participant, difference);
+            }
+        }
+    }
+
+    /// Tells the gates what goes out for the first time, and what became of what went out before.
+    pub(crate) fn count_outcomes(&self, sent: [u32; 5], outcomes: [Outcomes; 5]) {
+        let gates = &self.env.gates;
+        for participant in Participant::ALL {
+            let at = participant.index();
+            if sent[at] > 0 {
+                gates.sent(participant, sent[at], self.env.clock.now());
+            }
+            if !outcomes[at].is_empty() {
+                gates.observe(participant, outcomes[at]);
             }
         }
     }

@@ -1,33 +1,31 @@
-//! Effects that wait because their participant has enough to do: per participant, oldest first. Each costs four bytes here, and
-//! none has a timer.
+//! Effects that wait because their participant has enough to do: per participant, oldest first, urgent ones before the others.
+//! Each costs four bytes here, and none has a timer.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use domain::decider::{Decider, Participant};
+use domain::gates::Urgency;
 
 use super::core::{Partition, Stage};
 
-/// The lists of a partition, one for each participant: the numbers of the entities of which an effect waits, as often as
+/// In the order in which they are let go.
+const URGENCIES: [Urgency; 2] = [Urgency::Urgent, Urgency::Ordinary];
+
+/// The lists of a partition, two for each participant: the numbers of the entities of which an effect waits, as often as
 /// effects of it wait.
 #[derive(Debug, Default)]
 pub(crate) struct WaitLists {
-    lists: [VecDeque<u32>; 5],
+    lists: [[VecDeque<u32>; 2]; 5],
 }
 
 impl WaitLists {
-    /// Adds an effect at the end.
-    pub(crate) fn push(&mut self, participant: Participant, number: u32) {
-        self.lists[participant.index()].push_back(number);
+    fn list(&mut self, participant: Participant, urgency: Urgency) -> &mut VecDeque<u32> {
+        &mut self.lists[participant.index()][urgency as usize]
     }
 
-    /// Puts an effect back that could not go yet.
-    pub(crate) fn put_back(&mut self, participant: Participant, number: u32) {
-        self.lists[participant.index()].push_front(number);
-    }
-
-    fn pop(&mut self, participant: Participant) -> Option<u32> {
-        let list = &mut self.lists[participant.index()];
+    fn pop(&mut self, participant: Participant, urgency: Urgency) -> Option<u32> {
+        let list = self.list(participant, urgency);
         let first = list.pop_front();
         if list.is_empty() {
             list.shrink_to(1_024); // a list that was long once gives its memory back
@@ -35,12 +33,12 @@ impl WaitLists {
         first
     }
 
-    fn len(&self, participant: Participant) -> usize {
-        self.lists[participant.index()].len()
+    fn is_empty(&self) -> bool {
+        self.lists.iter().flatten().all(VecDeque::is_empty)
     }
 }
 
-/// Lets waiting effects go as answers free their participants, until the partition drains.
+/// Lets waiting effects go as answers and time free their participants, until the partition drains.
 pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
     let mut stage = partition.stage();
     loop {
@@ -52,49 +50,88 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
         for participant in Participant::ALL {
             partition.release_waiting(participant);
         }
+        // Entities get their turn between two rounds.
+        tokio::task::yield_now().await;
     }
 }
 
 impl<D: Decider> Partition<D> {
     /// Makes an effect of an entity wait.
-    pub(crate) fn wait(&self, participant: Participant, number: u32) {
-        self.env.metrics.waiting_of(participant).adjust(1);
-        self.waits.borrow_mut().push(participant, number);
+    pub(crate) fn wait(&self, participant: Participant, urgency: Urgency, number: u32) {
+        self.env.gates.wait(participant, self.number, urgency, 1);
+        self.waits.borrow_mut().list(participant, urgency).push_back(number);
         self.look_at_gate(participant);
     }
 
-    /// An effect that was let go has to wait on. If its gate was open, the rules want it so: it is looked at with the next
-    /// answer and not at once, which would not end.
-    pub(crate) fn wait_again(&self, participant: Participant, number: u32, gate_was_open: bool) {
-        self.env.metrics.waiting_of(participant).adjust(1);
-        self.waits.borrow_mut().put_back(participant, number);
-        if !gate_was_open {
-            self.look_at_gate(participant);
-        }
+    /// An effect that was let go has to wait on: the rules want it so. It is looked at with the next answer and not at once, which
+    /// would not end.
+    pub(crate) fn wait_again(&self, participant: Participant, urgency: Urgency, number: u32) {
+        self.env.gates.wait(participant, self.number, urgency, 1);
+        self.waits.borrow_mut().list(participant, urgency).push_front(number);
     }
 
     // The answer that frees the gate may have come before the effect stood in the list.
     fn look_at_gate(&self, participant: Participant) {
-        if self.env.gates.free(participant) > 0 {
+        if self.env.gates.room(participant, Urgency::Urgent, self.env.clock.now()) > 0 {
             self.gate_freed.notify_one();
         }
     }
 
+    /// Lets some go, but never with the credits that the lanes live on: a long list drains beside the work and not before it.
     fn release_waiting(self: &Rc<Self>, participant: Participant) {
-        let most = self.env.gates.free(participant).min(self.waits.borrow().len(participant));
-        for _ in 0..most {
-            if !self.has_credit() {
-                return; // the ack that brings credits wakes this again
+        let mut left = self.env.config.cycle_inputs.div_ceil(5);
+        let mut released = false;
+        for urgency in URGENCIES {
+            let share = self.env.gates.share(participant, urgency, self.env.clock.now()).min(left);
+            for _ in 0..share {
+                if self.credits() <= self.env.config.in_flight_inputs / 2 {
+                    return; // the ack that brings credits wakes this again
+                }
+                let Some(number) = self.waits.borrow_mut().pop(participant, urgency) else { break };
+                self.env.gates.wait(participant, self.number, urgency, -1);
+                self.take_permit(participant);
+                self.release(number, participant, urgency);
+                (left, released) = (left - 1, true);
             }
-            let Some(number) = self.waits.borrow_mut().pop(participant) else { return };
-            self.env.metrics.waiting_of(participant).adjust(-1);
-            self.release(number, participant);
         }
+        if released && URGENCIES.iter().any(|urgency| self.has_one_to_let_go(participant, *urgency)) {
+            self.gate_freed.notify_one(); // once the others had their turn
+        }
+    }
+
+    fn has_one_to_let_go(&self, participant: Participant, urgency: Urgency) -> bool {
+        let waits = !self.waits.borrow_mut().list(participant, urgency).is_empty();
+        waits && self.env.gates.room(participant, urgency, self.env.clock.now()) > 0
+    }
+
+    /// An effect that is let go has its place at the participant from now on, so that nothing else takes it meanwhile.
+    fn take_permit(&self, participant: Participant) {
+        let mut places = [0; 5];
+        places[participant.index()] = 1;
+        self.count_in_flight(places);
+        self.env.gates.sent(participant, 1, self.env.clock.now());
+    }
+
+    /// The effect that was let go did not need its place.
+    pub(crate) fn give_permit_back(&self, participant: Participant) {
+        let mut places = [0; 5];
+        places[participant.index()] = -1;
+        self.count_in_flight(places);
     }
 
     /// True if some effect waits.
     pub(crate) fn anything_waits(&self) -> bool {
-        let waits = self.waits.borrow();
-        Participant::ALL.iter().any(|participant| waits.len(*participant) > 0)
+        !self.waits.borrow().is_empty()
+    }
+
+    /// Nothing of this partition waits any more: it is given up.
+    pub(crate) fn forget_waiting(&self) {
+        let waits = std::mem::take(&mut *self.waits.borrow_mut());
+        for (participant, lists) in Participant::ALL.into_iter().zip(waits.lists) {
+            for (urgency, list) in URGENCIES.into_iter().zip(lists) {
+                let waiting = i64::try_from(list.len()).unwrap_or(i64::MAX);
+                self.env.gates.wait(participant, self.number, urgency, -waiting);
+            }
+        }
     }
 }

@@ -81,8 +81,15 @@ pub struct OpenCommands {
     pub in_flight: [u16; 5],
     /// Waiting for the participant's gate.
     pub waiting: [u16; 5],
+    /// Those of them that go before others.
+    #[serde(default, skip_serializing_if = "is_nobody")]
+    pub urgent: [u16; 5],
     /// Since when something waits.
     pub since: Timestamp,
+}
+
+fn is_nobody(counts: &[u16; 5]) -> bool {
+    *counts == [0; 5]
 }
 
 /// Which index counts.

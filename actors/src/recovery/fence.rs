@@ -42,7 +42,7 @@ pub(super) async fn fence<D: Decider>(
     number: u16,
     env: &Environment<D::Policies>,
 ) -> Result<(Rc<Partition<D>>, JournalEnd), Halt> {
-    let freed = env.gates.watch();
+    let freed = env.gates.watch(number);
     for attempt in 0.. {
         let reason = match find(number, env).await {
             Ok(found) => {

@@ -1,6 +1,7 @@
 //! What memory held besides the states: deadlines, counts, wait lists, phases, and the commands that may not have arrived.
 
 use domain::decider::{Decider, EffectState, Participant};
+use domain::gates::Urgency;
 use domain::ids::EntityId;
 use domain::time::Timestamp;
 
@@ -13,8 +14,8 @@ use crate::partition::{Due, Partition, Presence};
 /// Commands to each participant, to be sent once more with the same keys.
 pub(super) type Commands = [Vec<Outgoing>; 5];
 
-/// Effects that wait: since when, of whom, for whom, how many.
-type Waiting = (Timestamp, u32, Participant, u16);
+/// Effects that wait: since when, of whom, for whom, how many, and how many of them are urgent.
+type Waiting = (Timestamp, u32, Participant, u16, u16);
 
 /// Sets everything up again: from the states of those that are in memory, from the index for the others. The commands of those
 /// that are away go out again at their deadlines.
@@ -47,10 +48,12 @@ pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
         apply(partition, number, &facts, &mut waiting);
     }
     // Oldest first, as they stood in the lists; who has waited for as long, in the order in which they became known.
-    waiting.sort_by_key(|(since, number, _, _)| (*since, *number));
-    for (_, number, participant, count) in waiting {
-        for _ in 0..count {
-            partition.wait(participant, number);
+    waiting.sort_by_key(|(since, number, ..)| (*since, *number));
+    for (_, number, participant, count, urgent) in waiting {
+        partition.env.gates.probe_first(participant, partition.env.clock.now());
+        for place in 0..count {
+            let urgency = if place < urgent { Urgency::Urgent } else { Urgency::Ordinary };
+            partition.wait(participant, urgency, number);
         }
     }
     commands
@@ -65,7 +68,7 @@ fn apply<D: Decider>(partition: &Partition<D>, number: u32, facts: &Facts, waiti
     for participant in Participant::ALL {
         let count = open.waiting[participant.index()];
         if count > 0 {
-            waiting.push((open.since, number, participant, count));
+            waiting.push((open.since, number, participant, count, open.urgent[participant.index()]));
         }
     }
 }

@@ -188,6 +188,7 @@ fn index() -> IndexPage {
             OpenCommands {
                 in_flight: [0, 1, 0, 0, 2],
                 waiting: [0, 0, 0, 0, 3],
+                urgent: [0; 5],
                 since: Timestamp(1_795_766_400_007),
             },
         )],

@@ -7,6 +7,7 @@ use domain::decider::{
     Participant, Published, Trace,
 };
 use domain::envelope::{Envelope, Plane};
+use domain::gates::Urgency;
 use domain::ids::{EntityId, Key, Token};
 use domain::messages::depth::check_pack;
 use domain::reason::{Code, DeadReason, Reason, Refusal};
@@ -267,7 +268,14 @@ impl Decider for Tally {
             .iter()
             .map(|effect| {
                 let (state, attempts) = open(effect);
-                OpenEffect { id: &effect.id, participant: Participant::Erp, state, attempts }
+                OpenEffect {
+                    id: &effect.id,
+                    participant: Participant::Erp,
+                    state,
+                    attempts,
+                    sent_at: Some(effect.deadline.plus_ms(-RESEND_MS)),
+                    urgency: Urgency::Ordinary,
+                }
             })
             .collect()
     }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::ledgers::is_default;
 use crate::decider::{EffectState, Participant};
+use crate::gates::Urgency;
 use crate::money::{Minor, Points};
 use crate::time::Timestamp;
 
@@ -145,6 +146,24 @@ impl Kind {
             Self::Allocate { .. } | Self::ReleaseAllocation { .. } => Participant::Allocation,
             Self::ReleaseShipment { .. } | Self::CancelShipment { .. } => Participant::Fulfillment,
             Self::Post { .. } => Participant::Erp,
+        }
+    }
+
+    /// What gives back goes before what asks for more: it is never held up by new work.
+    pub const fn urgency(&self) -> Urgency {
+        match self {
+            Self::ReleasePoints { .. }
+            | Self::Void { .. }
+            | Self::ReleaseAllocation { .. }
+            | Self::CancelShipment { .. } => Urgency::Urgent,
+            Self::ReservePoints
+            | Self::FinalizePoints { .. }
+            | Self::Accrue { .. }
+            | Self::Authorize { .. }
+            | Self::Capture { .. }
+            | Self::Allocate { .. }
+            | Self::ReleaseShipment { .. }
+            | Self::Post { .. } => Urgency::Ordinary,
         }
     }
 

@@ -256,6 +256,10 @@ pub enum Event {
         effect: Box<str>,
         deadline: Timestamp,
     },
+    /// It was not applied, and its participant's gate is closed: it waits again.
+    EffectWaits {
+        effect: Box<str>,
+    },
     /// It was never applied and is no longer wanted.
     EffectSuperseded {
         effect: Box<str>,
@@ -287,6 +291,11 @@ pub enum Event {
     },
     Accrued {
         effect: Box<str>,
+        points_delta: Points,
+        target_points: Points,
+    },
+    /// The loyalty platform is not there: earned points are posted once it is.
+    AccrualDeferred {
         points_delta: Points,
         target_points: Points,
     },

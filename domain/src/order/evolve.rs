@@ -55,9 +55,12 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
         Event::HoldResolved { hold } => state.holds.retain(|placed| placed != hold),
         Event::ExceptionOpened(exception) => state.exceptions.push((**exception).clone()),
         Event::StatusChanged(status) => state.status = *status,
+        // Told to the outside; the effect that waits says it all.
+        Event::AccrualDeferred { .. } => {}
         Event::EffectIntended { kind, at, deadline } => intended(state, kind, *at, *deadline),
         Event::EffectSent { .. }
         | Event::EffectRetrying { .. }
+        | Event::EffectWaits { .. }
         | Event::EffectSuperseded { .. }
         | Event::EffectExhausted { .. }
         | Event::EffectRefused { .. } => evolve_effect(state, event),
@@ -162,6 +165,10 @@ fn evolve_effect(state: &mut State, event: &Event) {
         Event::EffectRetrying { effect, deadline } => change(state, effect, |open| {
             open.state = EffectState::Retrying;
             open.deadline = Some(*deadline);
+        }),
+        Event::EffectWaits { effect } => change(state, effect, |open| {
+            open.state = EffectState::Waiting;
+            open.deadline = None;
         }),
         Event::EffectExhausted { effect } => change(state, effect, |open| open.deadline = None),
         // It may have been sent more often than we decided to: again by a recovery, or twice by the broker.

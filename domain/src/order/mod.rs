@@ -8,9 +8,10 @@
 //!
 //! Reading order: [`content`] (what was submitted), [`state`] (what is known), [`event`] (what can happen), `decide`
 //! (every rule, one file for each participant; `advance` says what follows from the state alone), `evolve` (how events
-//! change the state), [`effect`] (open commands), `published` (what the outside is told), [`status`] (what people read).
+//! change the state), [`effect`] (open commands), [`degraded`] (what is done while a system is away), `published` (what the outside is told), [`status`] (what people read).
 
 pub mod content;
+pub mod degraded;
 pub mod effect;
 pub mod event;
 pub mod policies;
@@ -26,6 +27,7 @@ mod published;
 mod sense;
 mod view;
 
+pub use degraded::DegradedModes;
 pub use event::Event;
 pub use policies::Policies;
 pub use state::State;
@@ -88,6 +90,8 @@ impl Decider for Order {
             participant: effect.kind.participant(),
             state: effect.state,
             attempts: effect.attempts,
+            sent_at: effect.sent_at,
+            urgency: effect.kind.urgency(),
         });
         effects.collect()
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::degraded::DegradedModes;
 use crate::decider::Participant;
 
 /// What happens at the commit deadline while the outcome of an effect is unknown.
@@ -88,6 +89,9 @@ pub struct Policies {
     pub parking_ms: i64,
     /// How many facts and wishes may wait for one order.
     pub parked_most: usize,
+    /// What is done while a system is away. Configured in a section of its own.
+    #[serde(skip)]
+    pub degraded_modes: DegradedModes,
     /// Re-sends to loyalty.
     pub loyalty: Resend,
     /// Re-sends to payment.
@@ -111,6 +115,7 @@ impl Default for Policies {
             accrual_per_minor: 100,
             parking_ms: 15 * 60_000,
             parked_most: 16,
+            degraded_modes: DegradedModes::default(),
             loyalty: Resend::default(),
             payment: Resend::default(),
             allocation: Resend::default(),

@@ -47,6 +47,14 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
             target_points: *target_points,
         })
         .publish(told),
+        Event::AccrualDeferred { points_delta, target_points } => {
+            EventData::AccrualDeferred(data::PointsAccrued {
+                order_id,
+                points_delta: *points_delta,
+                target_points: *target_points,
+            })
+            .publish(told);
+        }
         Event::Authorized { tender, amount_minor, .. } => {
             money(state, *tender, *amount_minor, None, EventData::PaymentAuthorized, told);
         }

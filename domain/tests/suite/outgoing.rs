@@ -206,6 +206,7 @@ fn money_events() -> Vec<EventData<'static>> {
         EventData::PointsFinalized(points(1555)),
         EventData::PointsReleased(points(445)),
         EventData::PointsAccrued(PointsAccrued { order_id: ORDER, points_delta: 47, target_points: 47 }),
+        EventData::AccrualDeferred(PointsAccrued { order_id: ORDER, points_delta: 47, target_points: 47 }),
         EventData::PaymentAuthorized(money(7998, None)),
         EventData::PaymentDeclined(money(7998, None)),
         EventData::PaymentCaptured(money(4086, Some("main:o-1001:capture:1"))),

@@ -119,7 +119,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// `loyalty.accrued`.
+    /// `loyalty.accrued`, and `loyalty.deferred` while the accrual waits for the loyalty platform.
     pub struct PointsAccrued<'a> {
         /// The order.
         pub order_id: &'a str,
@@ -338,6 +338,7 @@ event_data! {
     PointsFinalized(PointsMoved) = "loyalty.finalized",
     PointsReleased(PointsMoved) = "loyalty.released",
     PointsAccrued(PointsAccrued) = "loyalty.accrued",
+    AccrualDeferred(PointsAccrued) = "loyalty.deferred",
     PaymentAuthorized(MoneyMoved) = "payment.authorized",
     PaymentDeclined(MoneyMoved) = "payment.declined",
     PaymentCaptured(MoneyMoved) = "payment.captured",

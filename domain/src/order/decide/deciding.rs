@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::decider::{Answer, Context, Decision, Published};
 use crate::envelope::Envelope;
 use crate::money::{Minor, Points};
+use crate::order::degraded::{DegradedMode, Dependency};
 use crate::order::effect::{Kind, effect_id};
 use crate::order::event::{Event, Exception, ExceptionKind};
 use crate::order::{Order, Policies, State, evolve::evolve, published::tell};
@@ -62,11 +63,27 @@ impl<'a> Deciding<'a> {
         let participant = kind.participant();
         let ordinal = self.state.ordinals[kind.index()] + 1;
         let entity = self.context.entity;
-        let deadline = self.context.gates.open(participant).then(|| {
+        let deadline = self.context.gates.open_for(participant, kind.urgency()).then(|| {
             let id = effect_id(entity.tenant.as_str(), entity.key.as_str(), &kind, ordinal);
             now.plus_ms(self.context.policies.resend(participant).wait_ms(1, &id))
         });
+        let told = match kind {
+            Kind::Accrue { points_delta, target_points, .. }
+                if deadline.is_none() && self.defers_accruals() =>
+            {
+                Some(Event::AccrualDeferred { points_delta, target_points })
+            }
+            _ => None,
+        };
         self.emit(Event::EffectIntended { kind, at: now, deadline });
+        if let Some(told) = told {
+            self.emit(told);
+        }
+    }
+
+    fn defers_accruals(&self) -> bool {
+        let modes = &self.context.policies.degraded_modes;
+        modes.in_force(Dependency::Accrual, self.context.gates) == Some(DegradedMode::Defer)
     }
 
     /// Sends an open effect (again), with the same key.

@@ -20,9 +20,14 @@ pub(super) fn submit(
     if order.state.phase != Phase::Unborn {
         return known(order, submit);
     }
-    let parked = std::mem::take(&mut order.state.parked);
     let content = freeze(order, envelope, submit);
     let problem = content.problem();
+    if problem.is_none()
+        && let Some(reason) = order.context.policies.degraded_modes.refuses(&content, order.context.gates)
+    {
+        return Err(reason); // nothing is remembered of it: the same order may come again
+    }
+    let parked = std::mem::take(&mut order.state.parked);
     order.emit(Event::Submitted(Box::new(content)));
     if let Some(problem) = problem {
         reject(order, Reason::new(Code::Validation, problem));

@@ -44,7 +44,13 @@ pub(super) fn due(order: &mut Deciding<'_>) {
 /// Sends again with the same key, but not blindly: what may have been applied only while the key is remembered.
 fn re_send(order: &mut Deciding<'_>, effect: &str) {
     let Some(open) = order.state.effect(effect) else { return };
-    let window = order.context.policies.resend(open.kind.participant()).resend_window_ms();
+    let (participant, urgency) = (open.kind.participant(), open.kind.urgency());
+    if !open.may_be_applied() && !order.context.gates.open_for(participant, urgency) {
+        // It was definitely not applied, so it may wait like one that was never sent: a place in a list, and no timer.
+        order.emit(Event::EffectWaits { effect: effect.into() });
+        return;
+    }
+    let window = order.context.policies.resend(participant).resend_window_ms();
     let is_remembered = open.sent_at.is_some_and(|since| order.context.now.ms_since(since) < window);
     if is_remembered || !open.may_be_applied() {
         order.send_again(effect);

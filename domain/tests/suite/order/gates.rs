@@ -1,6 +1,7 @@
 //! Closed gates: commands wait in their participant's list instead of going out.
 
 use domain::decider::{Decider, EffectState, Gates, Participant};
+use domain::gates::{BreakerState, Gate};
 use domain::order::Order;
 use domain::order::state::Phase;
 
@@ -83,4 +84,53 @@ fn given_a_command_that_waited_for_days_when_it_is_released_then_its_silence_cou
     assert!(desk.sent_of("payment.capture").len() > 1, "it is sent again");
     assert!(desk.exceptions().is_empty());
     desk.ends_as(Phase::Completed);
+}
+
+#[test]
+fn given_new_work_has_used_its_part_when_an_order_gives_back_then_the_compensation_goes_at_once() {
+    let mut desk = Desk::with(&card_only());
+    let gate = Gate { ordinary: false, urgent: true, breaker: BreakerState::Closed };
+    desk.gates = Gates::OPEN.with_gate(Participant::Payment, gate);
+    desk.cancel(&[]).unwrap();
+    desk.yes_to("payment.authorize");
+    assert_eq!(desk.sent_of("payment.void").len(), 1);
+    desk.ends_as(Phase::Rejected);
+}
+
+#[test]
+fn given_an_answer_try_again_when_the_gate_is_closed_by_then_it_waits_without_a_timer_until_it_is_released() {
+    let mut desk = Desk::with(&card_only());
+    desk.fail("payment.authorize", "transient");
+    desk.gates = Gates::OPEN.with_breaker(Participant::Payment, BreakerState::Open);
+    desk.pass_ms(10_000);
+    let waiting = desk.effects()[0];
+    assert_eq!((waiting.state, desk.sent_of("payment.authorize").len()), (EffectState::Waiting, 1));
+    let id = waiting.id.to_owned();
+    desk.release(&id);
+    let keys: Vec<_> =
+        desk.sent_of("payment.authorize").iter().map(|command| command.idempotency_key.clone()).collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
+    desk.yes_to("payment.authorize");
+    assert_eq!(desk.phase(), Phase::Committed);
+}
+
+#[test]
+fn given_an_answer_try_again_when_it_waits_past_the_commit_deadline_then_the_order_is_given_up() {
+    let mut desk = Desk::with(&card_only());
+    desk.fail("payment.authorize", "transient");
+    desk.gates = Gates::OPEN.with_breaker(Participant::Payment, BreakerState::Open);
+    desk.pass_ms(31_000);
+    assert_eq!(desk.code("order.rejected"), "commit_deadline");
+    desk.ends_as(Phase::Rejected);
+}
+
+#[test]
+fn given_silence_when_the_gate_is_closed_then_the_command_stays_possibly_sent() {
+    // invariant: effect-key-never-changes-while-unknown
+    let mut desk = Desk::with(&card_only());
+    desk.gates = Gates::OPEN.with_breaker(Participant::Payment, BreakerState::Open);
+    desk.pass_ms(31_000);
+    assert_eq!((desk.effects()[0].state, desk.phase()), (EffectState::Sent, Phase::Reserving));
+    desk.yes_to("payment.authorize");
+    assert_eq!(desk.phase(), Phase::Committed);
 }

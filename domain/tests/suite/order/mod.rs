@@ -6,6 +6,7 @@ mod steps;
 mod allocation;
 mod any_order;
 mod cancels;
+mod degraded;
 mod departures;
 mod documents;
 mod gates;

@@ -1,0 +1,259 @@
+//! The keeper of the gates: looks at all participants every few milliseconds, moves breakers and rates, and wakes what waits.
+//! One timer for the whole node, however much waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler};
+use domain::decider::Participant;
+use domain::gates::BreakerState;
+use domain::time::Timestamp;
+
+use super::breaker::{Breaker, Forced};
+use super::control::{Act, LimitChange, Look, ParticipantControl, ParticipantStatus, Steer, SteerError};
+use super::gate::Gates;
+use super::pace::ramped;
+use super::settings::ParticipantSettings;
+use crate::clock::SharedClock;
+use crate::config::NodeConfig;
+use crate::metrics::Metrics;
+
+/// How often it looks. A burst covers as much at least, so a rate loses nothing between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How many operators may ask at once.
+const QUESTIONS: usize = 64;
+
+/// Rate, burst and cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limits {
+    rate_per_second: u32,
+    burst: u32,
+    in_flight: u32,
+}
+
+/// One participant.
+#[derive(Debug)]
+struct Kept {
+    participant: Participant,
+    settings: ParticipantSettings,
+    breaker: Breaker,
+    configured: Limits,
+    /// What an operator has set instead, and until when.
+    changed: Option<(Limits, Option<Timestamp>)>,
+    /// Since when it comes back from an outage.
+    back_since: Option<Timestamp>,
+    in_force: Limits,
+}
+
+impl Kept {
+    fn limits(&self) -> Limits {
+        self.changed.map_or(self.configured, |(limits, _)| limits)
+    }
+
+    /// What is in force at this moment of the ramp.
+    fn ramped(&self, now: Timestamp) -> Limits {
+        let limits = self.limits();
+        let Some(since) = self.back_since else { return limits };
+        let part = |full| {
+            let ParticipantSettings { ramp_from_percent, ramp_ms, .. } = self.settings;
+            ramped(full, ramp_from_percent, ramp_ms, now.ms_since(since))
+        };
+        Limits { rate_per_second: part(limits.rate_per_second), burst: part(limits.burst), ..limits }
+    }
+
+    fn look(&mut self, gates: &Gates, metrics: &Metrics, now: Timestamp) {
+        let participant = self.participant;
+        let (published, since) = gates.published(participant);
+        if published != self.breaker.state() {
+            self.breaker.probe(since); // a recovery found a backlog
+        }
+        let before = self.breaker.state();
+        self.breaker.look(gates.take_outcomes(participant), now);
+        if self.breaker.state() != before {
+            self.moved(before, gates, metrics, now);
+        } else if self.breaker.probes_are_lost(now) {
+            gates.publish(participant, BreakerState::HalfOpen, now);
+        }
+        if self.changed.is_some_and(|(_, until)| until.is_some_and(|until| until <= now)) {
+            self.changed = None;
+        }
+        if self.back_since.is_some_and(|since| now.ms_since(since) >= i64::from(self.settings.ramp_ms)) {
+            self.back_since = None;
+        }
+        self.enforce(gates, now);
+        gates.wake_all(participant, now);
+    }
+
+    /// The breaker is in another state.
+    fn moved(&mut self, before: BreakerState, gates: &Gates, metrics: &Metrics, now: Timestamp) {
+        let (state, participant) = (self.breaker.state(), self.participant);
+        let (errors, slow, outcomes) = self.breaker.ratios();
+        tracing::warn!(
+            participant = participant.as_str(),
+            from = before.as_str(),
+            to = state.as_str(),
+            errors,
+            slow,
+            outcomes,
+            forced = self.breaker.forced().is_some(),
+            "a breaker moved"
+        );
+        if state == BreakerState::Open {
+            metrics.breaker_opened[participant.index()].add_one();
+        }
+        self.back_since = (state == BreakerState::Closed).then_some(now);
+        gates.publish(participant, state, self.breaker.since());
+        self.enforce(gates, now);
+        if state == BreakerState::Closed {
+            gates.spend_burst(participant, now);
+        }
+    }
+
+    fn enforce(&mut self, gates: &Gates, now: Timestamp) {
+        let wanted = self.ramped(now);
+        if wanted != self.in_force {
+            gates.set_pace(self.participant, wanted.rate_per_second, wanted.burst);
+            gates.set_cap(self.participant, wanted.in_flight);
+            self.in_force = wanted;
+        }
+    }
+
+    fn act(&mut self, act: Act, gates: &Gates, metrics: &Metrics, now: Timestamp) {
+        let until =
+            |ttl_ms: Option<u64>| ttl_ms.map(|ttl_ms| now.plus_ms(i64::try_from(ttl_ms).unwrap_or(i64::MAX)));
+        let before = self.breaker.state();
+        match act {
+            Act::ForceOpen { ttl_ms } => {
+                self.breaker.force(Forced { open: true, until: until(ttl_ms) }, now);
+            }
+            Act::ForceClose { ttl_ms } => {
+                self.breaker.force(Forced { open: false, until: until(ttl_ms) }, now);
+            }
+            Act::HalfOpen => self.breaker.probe(now),
+            Act::Reset => self.breaker.reset(now),
+            Act::Limit { change, ttl_ms } => {
+                let LimitChange { rate_per_second, burst, in_flight } = change;
+                let limits = Limits {
+                    rate_per_second: rate_per_second.unwrap_or(self.configured.rate_per_second),
+                    burst: burst.unwrap_or(self.configured.burst),
+                    in_flight: in_flight.unwrap_or(self.configured.in_flight),
+                };
+                self.changed = Some((limits, until(ttl_ms)));
+            }
+            Act::ResetLimits => self.changed = None,
+        }
+        if self.breaker.state() != before {
+            self.moved(before, gates, metrics, now);
+        } else if act == Act::HalfOpen {
+            gates.publish(self.participant, BreakerState::HalfOpen, now);
+        }
+        self.enforce(gates, now);
+        gates.wake_all(self.participant, now);
+    }
+
+    fn status(&self, gates: &Gates) -> ParticipantStatus {
+        let (error_percent, slow_percent, outcomes) = self.breaker.ratios();
+        let (in_flight, waiting, waiting_urgent) = gates.counts(self.participant);
+        let (breaker, since) = gates.published(self.participant);
+        let forced = self.breaker.forced();
+        let limits = self.limits();
+        ParticipantStatus {
+            participant: self.participant,
+            breaker,
+            since,
+            forced: forced.is_some(),
+            forced_until: forced.and_then(|forced| forced.until),
+            error_percent,
+            slow_percent,
+            outcomes,
+            in_flight,
+            in_flight_limit: limits.in_flight,
+            waiting,
+            waiting_urgent,
+            rate_per_second: limits.rate_per_second,
+            burst: limits.burst,
+            effective_rate_per_second: self.in_force.rate_per_second,
+            limits_changed: self.changed.is_some(),
+            limits_until: self.changed.and_then(|(_, until)| until),
+        }
+    }
+}
+
+/// The keeper.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    gates: Arc<Gates>,
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+    kept: [Kept; 5],
+}
+
+impl Keeper {
+    /// Starts the keeper on the current thread.
+    pub(crate) fn begin(
+        config: &NodeConfig,
+        gates: &Arc<Gates>,
+        clock: &SharedClock,
+        metrics: &Arc<Metrics>,
+    ) -> ParticipantControl {
+        let now = clock.now();
+        let kept = Participant::ALL.map(|participant| {
+            let settings = *config.participants.of(participant);
+            let ParticipantSettings { rate_per_second, burst, .. } = settings;
+            let in_flight = config.in_flight_commands.of(participant);
+            let configured = Limits { rate_per_second, burst, in_flight };
+            gates.set_pace(participant, rate_per_second, burst);
+            gates.set_cap(participant, in_flight);
+            Kept {
+                participant,
+                settings,
+                breaker: Breaker::new(settings, now),
+                configured,
+                changed: None,
+                back_since: None,
+                in_force: configured,
+            }
+        });
+        let (gates, clock, metrics) = (Arc::clone(gates), Arc::clone(clock), Arc::clone(metrics));
+        let keeper = Self::create(move |context| {
+            context.set_mailbox_capacity(QUESTIONS);
+            context.run_interval(LOOK_INTERVAL, |keeper, _| keeper.look());
+            Self { gates, clock, metrics, kept }
+        });
+        ParticipantControl { keeper }
+    }
+
+    fn look(&mut self) {
+        let now = self.clock.now();
+        for kept in &mut self.kept {
+            kept.look(&self.gates, &self.metrics, now);
+        }
+    }
+}
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+}
+
+impl Handler<Look> for Keeper {
+    type Result = Vec<ParticipantStatus>;
+
+    fn handle(&mut self, _: Look, _: &mut Context<Self>) -> Self::Result {
+        self.kept.iter().map(|kept| kept.status(&self.gates)).collect()
+    }
+}
+
+impl Handler<Steer> for Keeper {
+    type Result = Result<ParticipantStatus, SteerError>;
+
+    fn handle(&mut self, Steer { participant, act }: Steer, _: &mut Context<Self>) -> Self::Result {
+        let kept = &mut self.kept[participant.index()];
+        let problems = act.problems(kept.configured.rate_per_second, kept.configured.burst);
+        if !problems.is_empty() {
+            return Err(SteerError::Invalid(problems));
+        }
+        kept.act(act, &self.gates, &self.metrics, self.clock.now());
+        Ok(kept.status(&self.gates))
+    }
+}
