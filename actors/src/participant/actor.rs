@@ -10,7 +10,7 @@ use bus::ports::{Outgoing, SharedBus};
 use domain::decider::Participant;
 use domain::messages::body::Format;
 
-use super::gate::Gates;
+use super::gates::Gates;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;

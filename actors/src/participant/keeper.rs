@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 
 use super::breaker::{Breaker, Forced};
 use super::control::{Act, LimitChange, Look, ParticipantControl, ParticipantStatus, Steer, SteerError};
-use super::gate::Gates;
+use super::gates::Gates;
 use super::pace::ramped;
 use super::settings::ParticipantSettings;
 use crate::clock::SharedClock;

@@ -12,6 +12,7 @@ mod handing;
 mod journal_format;
 mod packing;
 mod pages;
+mod participants;
 mod purging;
 mod receipts;
 mod recovery;

@@ -48,6 +48,8 @@ struct Effect {
     attempts: u32,
     deadline: Timestamp,
     amount: i64,
+    to: Participant,
+    urgent: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,8 +58,8 @@ pub(crate) enum Event {
     Opened { waits: bool, correlation: Option<String> },
     Accepted { version: u64 },
     Added { amount: i64 },
-    Sent { effect: String, amount: i64, deadline: Timestamp },
-    Delayed { effect: String, amount: i64 },
+    Sent { effect: String, amount: i64, deadline: Timestamp, to: Participant, urgent: bool },
+    Delayed { effect: String, amount: i64, to: Participant, urgent: bool },
     SentAgain { effect: String, deadline: Timestamp },
     Posted { effect: String },
     Told { events: usize, bytes: usize },
@@ -69,7 +71,8 @@ pub(crate) enum Message {
     Open {
         waits: bool,
     },
-    Add(i64),
+    /// A number, who is told, and whether that goes before others.
+    Add(i64, Participant, bool),
     Accept,
     Close,
     Posted(String),
@@ -83,6 +86,10 @@ struct Body {
     #[serde(default)]
     amount: i64,
     #[serde(default)]
+    to: Option<Participant>,
+    #[serde(default)]
+    urgent: bool,
+    #[serde(default)]
     waits: bool,
     #[serde(default)]
     effect: String,
@@ -90,6 +97,10 @@ struct Body {
     events: usize,
     #[serde(default)]
     bytes: usize,
+}
+
+const fn urgency(urgent: bool) -> Urgency {
+    if urgent { Urgency::Urgent } else { Urgency::Ordinary }
 }
 
 fn schema(pointer: &str, text: &str) -> Refusal {
@@ -127,7 +138,7 @@ impl Decider for Tally {
         let key = Key::new(&body.tally_id).map_err(|error| schema("/tally_id", &error.to_string()))?;
         let message = match kind.as_str() {
             "tally.open" => Message::Open { waits: body.waits },
-            "tally.add" => Message::Add(body.amount),
+            "tally.add" => Message::Add(body.amount, body.to.unwrap_or(Participant::Erp), body.urgent),
             "tally.accept" => Message::Accept,
             "tally.close" => Message::Close,
             "tally.tell" => Message::Tell(body.events, body.bytes),
@@ -156,13 +167,14 @@ impl Decider for Tally {
                 )
             }
             // A number that overtakes the opening counts too.
-            Input::Message(_, Message::Add(amount)) => {
+            Input::Message(_, Message::Add(amount, to, urgent)) => {
                 assert!(*amount != BREAKS_DECIDE, "thirteen is not a number");
                 let (effect, amount) = (format!("{}:post:{}", context.entity, state.made + 1), *amount);
-                let then = if context.gates.open(Participant::Erp) {
-                    Event::Sent { effect, amount, deadline }
+                let (to, urgent) = (*to, *urgent);
+                let then = if context.gates.open_for(to, urgency(urgent)) {
+                    Event::Sent { effect, amount, deadline, to, urgent }
                 } else {
-                    Event::Delayed { effect, amount }
+                    Event::Delayed { effect, amount, to, urgent }
                 };
                 (vec![Event::Added { amount }, then], Answer::Accepted)
             }
@@ -192,10 +204,12 @@ impl Decider for Tally {
                 )
             }
             Input::Release(id) => {
-                let waiting =
-                    state.effects.iter().any(|known| known.id == id && known.state == EffectState::Waiting);
-                let go = waiting && context.gates.open(Participant::Erp);
-                let events = go.then(|| Event::SentAgain { effect: id.to_owned(), deadline });
+                let waiting = state
+                    .effects
+                    .iter()
+                    .find(|known| known.id == id && known.state == EffectState::Waiting)
+                    .filter(|known| context.gates.open_for(known.to, urgency(known.urgent)));
+                let events = waiting.map(|_| Event::SentAgain { effect: id.to_owned(), deadline });
                 (events.into_iter().collect(), Answer::Accepted)
             }
         };
@@ -204,9 +218,10 @@ impl Decider for Tally {
 
     fn evolve(state: &mut State, event: &Event) {
         let never = Timestamp(i64::MAX);
-        let mut add = |id: &str, kind, attempts, deadline, amount| {
+        let mut add = |id: &str, kind, attempts, deadline, (amount, to, urgent)| {
             state.made += 1;
-            state.effects.push(Effect { id: id.to_owned(), state: kind, attempts, deadline, amount });
+            let id = id.to_owned();
+            state.effects.push(Effect { id, state: kind, attempts, deadline, amount, to, urgent });
         };
         match event {
             Event::Opened { waits, correlation } => {
@@ -220,8 +235,12 @@ impl Decider for Tally {
                 assert!(!breaks, "a poisoned record");
                 state.sum += amount;
             }
-            Event::Sent { effect, amount, deadline } => add(effect, EffectState::Sent, 1, *deadline, *amount),
-            Event::Delayed { effect, amount } => add(effect, EffectState::Waiting, 0, never, *amount),
+            Event::Sent { effect, amount, deadline, to, urgent } => {
+                add(effect, EffectState::Sent, 1, *deadline, (*amount, *to, *urgent));
+            }
+            Event::Delayed { effect, amount, to, urgent } => {
+                add(effect, EffectState::Waiting, 0, never, (*amount, *to, *urgent));
+            }
             Event::SentAgain { effect, deadline } => {
                 for known in state.effects.iter_mut().filter(|known| known.id == *effect) {
                     (known.state, known.deadline) = (EffectState::Sent, *deadline);
@@ -270,11 +289,11 @@ impl Decider for Tally {
                 let (state, attempts) = open(effect);
                 OpenEffect {
                     id: &effect.id,
-                    participant: Participant::Erp,
+                    participant: effect.to,
                     state,
                     attempts,
                     sent_at: Some(effect.deadline.plus_ms(-RESEND_MS)),
-                    urgency: Urgency::Ordinary,
+                    urgency: urgency(effect.urgent),
                 }
             })
             .collect()
@@ -283,7 +302,7 @@ impl Decider for Tally {
     fn command(_: &EntityId, state: &State, effect_id: &str) -> Option<Command> {
         let effect = state.effects.iter().find(|known| known.id == effect_id)?;
         Some(Command {
-            participant: Participant::Erp,
+            participant: effect.to,
             name: "post",
             effect_id: effect_id.to_owned(),
             epoch: 1,
