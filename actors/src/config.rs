@@ -6,6 +6,7 @@ use domain::decider::Participant;
 use domain::messages::body::Format;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::FlowConfig;
 use crate::participant::settings::Participants;
 
 /// What a record may hold at most, events of other sizes being split over pages. Fixed: readers rely on it.
@@ -105,6 +106,8 @@ pub struct NodeConfig {
     pub known_retention_ms: i64,
     /// Kinds of events that are also published alone: `order.*`, one kind, or `!` and a kind to leave it out.
     pub singles: Vec<String>,
+    /// How much new work is begun, and who is asked to come back later.
+    pub flow: FlowConfig,
 }
 
 /// A number for each participant.
@@ -251,6 +254,7 @@ impl Default for NodeConfig {
             closed_retention_ms: 180 * DAY_MS,
             known_retention_ms: 180 * DAY_MS,
             singles: singles.map(str::to_owned).to_vec(),
+            flow: FlowConfig::default(),
         }
     }
 }

@@ -4,11 +4,13 @@
 //! bounded. It knows the ports of `bus`, never an adapter, and no rule of any entity.
 //!
 //! Reading order: [`record`] (what the journal holds), `partition` (the path of a message), `entity` (the decision),
-//! `inbound` and `outbound` (the contract at the edges), `recovery`, [`node`] (the face), [`config`] (the bounds).
+//! `inbound` and `outbound` (the contract at the edges), `recovery`, [`node`] (the face),
+//! [`flow`] (how much is begun), [`config`] (the bounds).
 
 pub mod clock;
 pub mod config;
 mod entity;
+pub mod flow;
 mod inbound;
 pub mod metrics;
 pub mod node;

@@ -39,9 +39,14 @@ impl Gauge {
         self.0.fetch_add(difference, Ordering::Relaxed);
     }
 
-    /// Sets it.
+    /// Makes it this value.
     pub fn set(&self, value: i64) {
         self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Makes it this value, or the highest that there is.
+    pub(crate) fn set_size(&self, value: u64) {
+        self.set(i64::try_from(value).unwrap_or(i64::MAX));
     }
 
     /// What it is now.
@@ -141,7 +146,7 @@ pub struct Metrics {
     /// Receipts that said `pending`.
     pub receipts_pending: Counter,
     /// Dead letters by reason, in the order of [`REASONS`].
-    pub dead_letters: [Counter; 8],
+    pub dead_letters: [Counter; 9],
     /// Repeated inputs that were recognised.
     pub repeated: Counter,
     /// Items of batches that went on to their own partition.
@@ -174,12 +179,49 @@ pub struct Metrics {
     pub forgotten: Counter,
     /// Journal records purged because snapshots cover them.
     pub purged_records: Counter,
+    /// Orders that are begun and not committed.
+    pub live_orders: Gauge,
+    /// How many of them there may be now.
+    pub live_orders_limit: Gauge,
+    /// Resident memory of the process, in bytes, as it was last looked at.
+    pub resident_bytes: Gauge,
+    /// How many bytes it may take; 0 = no budget.
+    pub memory_limit: Gauge,
+    /// New work that was refused for now, in the order of [`RefusedFor::ALL`].
+    pub refused: [Counter; 3],
+    /// Orders that are known to queue, beside those in memory.
+    pub queued: Gauge,
     /// Known entities by phase.
     pub phases: DashMap<&'static str, i64>,
 }
 
+/// Why new work was refused for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedFor {
+    /// Its tenant or channel has used up its quota.
+    Quota,
+    /// It queued for longer than its class may.
+    Overload,
+    /// Its tenant or channel is paused.
+    Paused,
+}
+
+impl RefusedFor {
+    /// All of them, in a fixed order.
+    pub const ALL: [Self; 3] = [Self::Quota, Self::Overload, Self::Paused];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quota => "quota",
+            Self::Overload => "overload",
+            Self::Paused => "paused",
+        }
+    }
+}
+
 /// The reasons of [`Metrics::dead_letters`].
-pub const REASONS: [DeadReason; 8] = [
+pub const REASONS: [DeadReason; 9] = [
     DeadReason::Schema,
     DeadReason::Version,
     DeadReason::Oversize,
@@ -188,6 +230,7 @@ pub const REASONS: [DeadReason; 8] = [
     DeadReason::Conflict,
     DeadReason::Quarantined,
     DeadReason::Expired,
+    DeadReason::Overloaded,
 ];
 
 impl Metrics {
@@ -198,6 +241,10 @@ impl Metrics {
     pub(crate) fn dead_letter(&self, reason: DeadReason) {
         let place = REASONS.iter().position(|known| *known == reason).expect("all reasons are listed");
         self.dead_letters[place].add_one();
+    }
+
+    pub(crate) fn refused_for(&self, cause: RefusedFor) -> &Counter {
+        &self.refused[cause as usize]
     }
 
     pub(crate) fn waiting_of(&self, participant: Participant) -> &Gauge {

@@ -286,6 +286,14 @@ pub trait Decider: Sized + 'static {
     /// All words that [`Decider::phase`] gives.
     fn phases() -> &'static [&'static str];
 
+    /// Does an entity in this phase count against the bound on work that is begun and not settled?
+    fn is_unsettled(phase: &'static str) -> bool;
+
+    /// The channel that new work comes from, if it names one: quotas and classes are by channel.
+    fn channel(_message: &Self::Message) -> Option<&str> {
+        None
+    }
+
     /// The JSON document that the API shows.
     fn view(entity: &EntityId, state: &Self::State, version: u64) -> String;
 

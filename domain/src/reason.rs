@@ -97,6 +97,8 @@ pub enum DeadReason {
     Quarantined,
     /// Expired before it was begun.
     Expired,
+    /// Refused for now, and nobody could be told.
+    Overloaded,
 }
 
 impl DeadReason {
@@ -111,6 +113,7 @@ impl DeadReason {
             Self::Conflict => "conflict",
             Self::Quarantined => "quarantined",
             Self::Expired => "expired",
+            Self::Overloaded => "overloaded",
         }
     }
 
@@ -125,6 +128,7 @@ impl DeadReason {
             Self::Conflict => Code::IdempotencyConflict,
             Self::Quarantined => Code::Quarantined,
             Self::Expired => Code::Expired,
+            Self::Overloaded => Code::Overloaded,
         }
     }
 }

@@ -170,3 +170,22 @@ fn the_limits_of_a_participant_are_checked_with_their_ranges() {
         assert!(failure.what.lines().any(|found| found == line), "{}", failure.what);
     }
 }
+
+#[test]
+fn quotas_are_read_from_file_and_environment_and_wrong_ones_are_named() {
+    let config = with_file("[node.flow]\nchannels = [\"web 500 1000 high\", \"* 20 40 low\"]\n").unwrap();
+    let read: Vec<String> = config.node.flow.channels.into_iter().map(String::from).collect();
+    assert_eq!(read, ["web 500 1000 high", "* 20 40 low"]);
+    let config = with_environment(&[("DOORBUSTER_NODE_FLOW_TENANTS", "main 5 10, other 7 7")]).unwrap();
+    assert_eq!(config.node.flow.tenants.len(), 2);
+    let failure = with_environment(&[("DOORBUSTER_NODE_FLOW_TENANTS", "main 5 10,main 6 10")]).unwrap_err();
+    assert!(failure.what.contains("node.flow.tenants: main has two quotas"), "{}", failure.what);
+    let failure = with_environment(&[("DOORBUSTER_NODE_FLOW_CHANNELS", "web fast")]).unwrap_err();
+    assert!(
+        failure.what.contains("web fast") && failure.what.contains("orders a second"),
+        "{}",
+        failure.what
+    );
+    let failure = with_environment(&[("DOORBUSTER_NODE_FLOW_MEMORY_BYTES", "1000")]).unwrap_err();
+    assert!(failure.what.contains("node.flow.memory_bytes = 1000 bytes"), "{}", failure.what);
+}

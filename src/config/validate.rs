@@ -1,5 +1,8 @@
 //! What a configuration must hold beyond its shape: ranges and relations, each refusal with key, value, unit and remedy.
 
+use std::collections::BTreeSet;
+
+use actors::flow::limits::{LEAST_MEMORY, MOST_LIVE_ORDERS, MOST_QUOTAS, MOST_RATE};
 use domain::ids::Token;
 
 use super::Config;
@@ -17,6 +20,7 @@ impl Config {
         self.check_surface(&mut mistakes);
         self.check_order(&mut mistakes);
         self.check_node(&mut mistakes);
+        self.check_flow(&mut mistakes);
         if mistakes.is_empty() {
             return Ok(());
         }
@@ -84,6 +88,43 @@ impl Config {
                     .iter()
                     .map(|problem| format!("node.participants.{}.{problem}", participant.as_str())),
             );
+        }
+    }
+
+    fn check_flow(&self, mistakes: &mut Vec<String>) {
+        let flow = &self.node.flow;
+        let week_ms = 7 * 86_400_000;
+        for (key, value, unit, least, most) in [
+            ("live_orders", flow.live_orders, "orders", 1, MOST_LIVE_ORDERS),
+            ("live_orders_least", flow.live_orders_least, "orders", 1, flow.live_orders),
+            ("rate", flow.rate.into(), "orders a second", 0, MOST_RATE),
+            ("burst", flow.burst.into(), "orders", 1, MOST_RATE),
+            ("answer_delay_ms", flow.answer_delay_ms, "ms", 10, 60_000),
+            ("patience_normal_ms", flow.patience_normal_ms, "ms", 0, week_ms),
+            ("patience_low_ms", flow.patience_low_ms, "ms", 0, week_ms),
+            ("retry_after_ms", flow.retry_after_ms, "ms", 1, 3_600_000),
+            ("herald_after_ms", flow.herald_after_ms, "ms", 10, 60_000),
+            ("herald_window", u64::try_from(flow.herald_window).unwrap_or(u64::MAX), "orders", 1, 1_000_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                mistakes
+                    .push(format!("node.flow.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
+        }
+        if flow.memory_bytes > 0 && flow.memory_bytes < LEAST_MEMORY {
+            mistakes.push(format!(
+                "node.flow.memory_bytes = {} bytes: must be 0 or at least {LEAST_MEMORY} bytes",
+                flow.memory_bytes
+            ));
+        }
+        for (key, quotas) in [("tenants", &flow.tenants), ("channels", &flow.channels)] {
+            if quotas.len() > MOST_QUOTAS {
+                mistakes.push(format!("node.flow.{key}: {} quotas: at most {MOST_QUOTAS}", quotas.len()));
+            }
+            let mut names = BTreeSet::new();
+            for twice in quotas.iter().filter(|quota| !names.insert(&quota.name)) {
+                mistakes.push(format!("node.flow.{key}: {} has two quotas", twice.name));
+            }
         }
     }
 

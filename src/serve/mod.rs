@@ -3,6 +3,7 @@
 //! HTTP comes first, so that whoever waits can read why. What is missing is waited for, never crashed over.
 
 mod lifecycle;
+mod memory;
 pub(crate) mod signals;
 mod start;
 
@@ -22,7 +23,8 @@ use lifecycle::Lifecycle;
 /// # Errors
 /// Bad configuration, or an HTTP address that is taken. Everything else is waited for.
 pub fn run(options: &ServeOptions) -> Result<Exit, Failure> {
-    let config = Config::load(options)?;
+    let mut config = Config::load(options)?;
+    config.node.flow.memory_bytes = memory::budget(config.node.flow.memory_bytes);
     telemetry::log_to_stderr(&config.log.filter);
     System::new().block_on(serve(config))
 }
@@ -43,10 +45,12 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     };
     if let Some(started) = started {
         let questions = query::answer_questions(started.bus, started.layout, lifecycle.clone());
+        let memory = memory::watch(started.node.flow().clone());
         tokio::select! {
             biased;
             () = &mut ending => {}
             () = questions => {}
+            () = memory => {}
         }
         lifecycle.draining();
         tracing::info!("draining");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use actors::metrics::{Counter, Gauge, Histogram, Metrics, REASONS};
+use actors::metrics::{Counter, Gauge, Histogram, Metrics, REASONS, RefusedFor};
 use bus::layout::Lane;
 use domain::decider::Participant;
 use prometheus_client::collector::Collector;
@@ -68,6 +68,7 @@ impl Collector for NodeCollector {
         self.encode_inputs(&mut sheet)?;
         self.encode_journal(&mut sheet)?;
         self.encode_outputs(&mut sheet)?;
+        self.encode_flow(&mut sheet)?;
         self.encode_states(&mut sheet)
     }
 }
@@ -191,6 +192,25 @@ impl NodeCollector {
         }
         let help = "New orders not taken because what they need is not there (degraded mode refuse_new)";
         sheet.counter("refused_new", help, &metrics.refused_new)
+    }
+
+    fn encode_flow(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        let metrics = &self.metrics;
+        let live = [("there", metrics.live_orders.get()), ("most", metrics.live_orders_limit.get())];
+        let help = "Orders begun and not committed, and how many there may be right now";
+        sheet.gauges("live_orders", help, "bound", live.into_iter())?;
+        let memory = [("there", metrics.resident_bytes.get()), ("most", metrics.memory_limit.get())];
+        let help = "Resident memory of the process in bytes, and how much it may take; 0 is no budget";
+        sheet.gauges("memory_bytes", help, "bound", memory.into_iter())?;
+        sheet.gauges(
+            "queued_orders",
+            "Orders known to queue in the broker",
+            "bound",
+            [("there", metrics.queued.get())].into_iter(),
+        )?;
+        let refused = RefusedFor::ALL.map(|cause| (cause.as_str(), metrics.refused[cause as usize].get()));
+        let help = "New orders that were refused for now";
+        sheet.counters("refused", help, "cause", refused.into_iter())
     }
 
     fn encode_states(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use domain::decider::{Answer, Context, Decider, Decision, Input, Participant};
-use domain::envelope::{Envelope, Plane};
+use domain::envelope::{Envelope, Headers, Plane};
 use domain::gates::Urgency;
 use domain::ids::EntityId;
 use domain::reason::{Class, Code, DeadReason, Reason, Refusal};
@@ -15,6 +15,7 @@ use super::actor::EntityActor;
 use super::memory::Entity;
 use super::outgoing::{self, Prepared};
 use super::seen::Recognised;
+use crate::config::NodeConfig;
 use crate::inbound::{Arrival, Refused};
 use crate::node::{EntityView, ReadError};
 use crate::outbound::parse_time;
@@ -290,7 +291,7 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
     }
     partition.time_passed(now);
     partition.env.metrics.decisions.add_one();
-    partition.env.metrics.phase_changed(phases.0, Some(phases.1));
+    partition.phase_changed(phases.0, Some(phases.1));
     partition.count_in_flight(in_flight);
     partition.count_outcomes(sent, outcomes);
     for (participant, urgency) in waiting {
@@ -312,9 +313,13 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
 
 fn is_expired<D: Decider>(actor: &EntityActor<D>, envelope: &Envelope) -> bool {
     let env = &actor.partition.env;
-    let asked = envelope.headers.get("ce-expirytime").and_then(parse_time);
-    let expiry: Timestamp = asked.unwrap_or_else(|| envelope.stored_at.plus_ms(env.config.expiry_ms));
-    expiry <= env.clock.now()
+    expiry(&env.config, &envelope.headers, envelope.stored_at) <= env.clock.now()
+}
+
+/// When new work with these headers is too old to be begun.
+pub(crate) fn expiry(config: &NodeConfig, headers: &Headers, stored_at: Timestamp) -> Timestamp {
+    let asked = headers.get("ce-expirytime").and_then(parse_time);
+    asked.unwrap_or_else(|| stored_at.plus_ms(config.expiry_ms))
 }
 
 fn set_aside<D: Decider>(

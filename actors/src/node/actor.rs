@@ -19,14 +19,15 @@ pub(super) struct DrainAll;
 pub(super) struct NodeActor {
     pub(super) doors: Arc<DashMap<u16, Door>>,
     pub(super) arbiters: Vec<Arbiter>,
-    pub(super) purging: JoinHandle<()>,
+    /// What is done beside the partitions.
+    pub(super) tasks: Vec<JoinHandle<()>>,
 }
 
 impl Actor for NodeActor {
     type Context = Context<Self>;
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        self.purging.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -34,7 +35,7 @@ impl Handler<DrainAll> for NodeActor {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: DrainAll, _: &mut Context<Self>) -> Self::Result {
-        self.purging.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
         let doors: Vec<Door> = self.doors.iter().map(|door| door.value().clone()).collect();
         let arbiters = std::mem::take(&mut self.arbiters);
         Box::pin(async move {

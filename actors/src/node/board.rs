@@ -61,13 +61,17 @@ pub struct NodeStatus {
     pub state: NodeState,
     /// Each partition.
     pub partitions: BTreeMap<u16, PartitionStatus>,
+    /// Somebody drains the node: it begins no new work until he ends that.
+    pub is_draining: bool,
 }
 
 impl NodeStatus {
-    /// Why the node is not ready: one line for each partition that is not; empty if it is.
+    /// Why the node is not ready: a drain, and one line for each partition that is not; empty if it is.
     pub fn reasons(&self) -> Vec<String> {
         let not_ready = self.partitions.iter().filter(|(_, status)| **status != PartitionStatus::Ready);
-        not_ready.map(|(number, status)| format!("partition {number}: {}", describe(status))).collect()
+        let drain = self.is_draining.then(|| "an operator drains the node: no new work is begun".to_owned());
+        let lines = not_ready.map(|(number, status)| format!("partition {number}: {}", describe(status)));
+        drain.into_iter().chain(lines).collect()
     }
 }
 
@@ -106,7 +110,7 @@ impl Board {
     pub(crate) fn status(&self) -> NodeStatus {
         let partitions = locked(&self.statuses).clone();
         let state = partitions.values().map(state_of).max_by_key(|state| gravity(*state));
-        NodeStatus { state: state.unwrap_or(NodeState::Starting), partitions }
+        NodeStatus { state: state.unwrap_or(NodeState::Starting), partitions, is_draining: false }
     }
 
     /// A record with these positions is stored.

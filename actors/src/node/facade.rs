@@ -10,10 +10,12 @@ use domain::decider::Decider;
 use domain::ids::EntityId;
 
 use super::actor::{DrainAll, NodeActor};
-use super::board::{Board, NodeStatus};
+use super::board::{Board, NodeState, NodeStatus};
+use super::flow::FlowControl;
 use super::purge;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
+use crate::flow::{self, Flow};
 use crate::metrics::Metrics;
 use crate::participant::control::ParticipantControl;
 use crate::participant::{Gates, Keeper, Senders};
@@ -74,6 +76,7 @@ pub struct Node {
     board: Arc<Board>,
     metrics: Arc<Metrics>,
     participants: ParticipantControl,
+    flow: FlowControl,
     actor: Addr<NodeActor>,
 }
 
@@ -96,14 +99,16 @@ pub fn start<D: Decider>(
     let doors = Arc::<DashMap<u16, Door>>::default();
     let gates = Arc::new(Gates::new(&config, layout.partitions, clock.now(), Arc::clone(&metrics)));
     let participants = Keeper::begin(&config, &gates, &clock, &metrics);
+    let flow = Arc::new(Flow::new(&config.flow, layout.partitions, Arc::clone(&metrics)));
     let env = Environment {
         doors: Arc::downgrade(&doors),
         senders: Senders::start(&bus, &gates, &clock, &metrics, &config),
         gates,
+        flow: Arc::clone(&flow),
         board: Arc::clone(&board),
         metrics: Arc::clone(&metrics),
         policies,
-        clock,
+        clock: Arc::clone(&clock),
         bus: Arc::clone(&bus),
         layout: Arc::clone(&layout),
         config: Arc::clone(&config),
@@ -122,8 +127,10 @@ pub fn start<D: Decider>(
         doors.insert(number, Door { read, timeline, drain, hand_over });
     }
     let purging = actix::spawn(purge::run(config, bus, Arc::clone(&layout), Arc::clone(&board)));
-    let actor = NodeActor { doors: Arc::clone(&doors), arbiters, purging }.start();
-    Node { partitions: layout.partitions, doors, board, metrics, participants, actor }
+    let reverting = actix::spawn(flow::run(Arc::clone(&flow)));
+    let actor = NodeActor { doors: Arc::clone(&doors), arbiters, tasks: vec![purging, reverting] }.start();
+    let flow = FlowControl::new(flow, Arc::clone(&board), Arc::clone(&metrics), clock);
+    Node { partitions: layout.partitions, doors, board, metrics, participants, flow, actor }
 }
 
 impl Node {
@@ -137,9 +144,19 @@ impl Node {
         self.door(id)?.timeline.send(Timeline(id.clone())).await?
     }
 
-    /// How the node is.
+    /// How the node is. One that somebody drains is not ready, so that nobody sends it more.
     pub fn status(&self) -> NodeStatus {
-        self.board.status()
+        let mut status = self.board.status();
+        status.is_draining = self.flow.is_draining();
+        if status.is_draining && status.state == NodeState::Ready {
+            status.state = NodeState::Draining;
+        }
+        status
+    }
+
+    /// Its intake: how it is, and what can be changed of it.
+    pub const fn flow(&self) -> &FlowControl {
+        &self.flow
     }
 
     /// Its counters.

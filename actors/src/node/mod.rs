@@ -3,10 +3,12 @@
 mod actor;
 mod board;
 mod facade;
+pub mod flow;
 mod purge;
 mod purge_note;
 
 pub(crate) use board::Board;
 pub use board::{NodeState, NodeStatus, PartitionStatus};
 pub use facade::{EntityView, Node, Placement, ReadError, start};
+pub use flow::{FlowControl, FlowState};
 pub(crate) use purge_note::PurgeNote;

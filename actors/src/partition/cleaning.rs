@@ -110,7 +110,7 @@ async fn end_archive<D: Decider>(partition: &Rc<Partition<D>>, now: Timestamp) -
     partition.env.metrics.forgotten.add(batch.forgotten.len() as u64);
     store(partition, batch, None).await?;
     for phase in phases {
-        partition.env.metrics.phase_changed(Some(phase), None);
+        partition.phase_changed(Some(phase), None);
     }
     let mut keeping = partition.keeping.borrow_mut();
     for page in ended {

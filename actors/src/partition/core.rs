@@ -12,6 +12,7 @@ use domain::time::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::actor::Door;
+use super::admission::Admission;
 use super::commit_queue::{CommitQueue, Consumed, Queued};
 use super::guests::Guests;
 use super::handing_on::HandingOn;
@@ -27,6 +28,7 @@ use super::wait_lists::WaitLists;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::entity::{HashKey, Packer};
+use crate::flow::Flow;
 use crate::metrics::Metrics;
 use crate::node::Board;
 use crate::participant::{Gates, Senders};
@@ -43,6 +45,7 @@ pub(crate) struct Environment<P> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) senders: Senders,
+    pub(crate) flow: Arc<Flow>,
     pub(crate) board: Arc<Board>,
     /// The ways in to the other partitions; gone with the node.
     pub(crate) doors: Weak<DashMap<u16, Door>>,
@@ -77,6 +80,7 @@ pub(crate) struct Partition<D: Decider> {
     pub(crate) entities: RefCell<Entities<D>>,
     pub(crate) queue: CommitQueue,
     pub(crate) lanes: [LaneState; 4],
+    pub(crate) admission: Admission,
     pub(crate) handing_on: HandingOn,
     pub(crate) guests: RefCell<Guests>,
     pub(crate) timers: RefCell<Timers>,
@@ -118,6 +122,7 @@ impl<D: Decider> Partition<D> {
             entities: RefCell::new(Entities::new(hash_key)),
             queue: CommitQueue::default(),
             lanes,
+            admission: Admission::default(),
             handing_on: HandingOn::default(),
             guests: RefCell::default(),
             timers: RefCell::default(),
@@ -227,6 +232,7 @@ impl<D: Decider> Partition<D> {
         for (participant, count) in self.entities.borrow_mut().clear() {
             self.env.gates.adjust(participant, -count);
         }
+        self.leave_flow();
         self.show_counts();
     }
 

@@ -58,7 +58,9 @@ impl<D: Decider> Partition<D> {
         let consumed = Consumed::Guest(number);
         self.bring_credit();
         match inbound::screen_item::<D>(&self.env.layout, self.number, envelope) {
-            Item::Accepted(arrival) => self.deliver(arrival, consumed),
+            Item::Accepted(arrival) => {
+                self.admit(arrival, consumed);
+            }
             Item::Refused(refused) => {
                 self.take_credit();
                 self.refuse(refused, Some(consumed));

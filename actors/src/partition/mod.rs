@@ -1,11 +1,12 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
-//! Reading order: `core` (what a partition is), `lanes` and `pump` (in), `commit_queue` and `committer` (the record),
+//! Reading order: `core` (what a partition is), `lanes`, `pump` and `admission` (in), `commit_queue` and `committer` (the record),
 //! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
 //! `positions`, `losses` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
 //! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
 
 mod actor;
+mod admission;
 pub(crate) mod batch;
 pub(crate) mod checkpoint;
 mod cleaning;

@@ -6,13 +6,15 @@ use bus::ports::Outgoing;
 use domain::decider::{Answer, Decider, Outcome};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::EntityId;
-use domain::reason::Reason;
+use domain::messages::outbound::answers::{Receipt, ReceiptOutcome};
+use domain::reason::{Code, Reason};
 use domain::time::Timestamp;
-use serde::Serialize;
 
 use super::commit_queue::Queued;
 use super::core::{Environment, Partition};
 use super::timers::Due;
+use crate::flow::NotNow;
+use crate::metrics::RefusedFor;
 
 /// Whom a receipt goes to, and about whom it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,31 +48,22 @@ pub(crate) struct Receipts {
     next: u64,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    order_id: &'a str,
-    outcome: &'static str,
-    order_version: u64,
-    reason: Option<&'a Reason>,
-}
-
-fn message(
-    addressee: &Addressee,
-    outcome: &'static str,
-    order_version: u64,
-    reason: Option<&Reason>,
-) -> Outgoing {
-    let body = Body { order_id: &addressee.order_id, outcome, order_version, reason };
-    let body = serde_json::to_vec(&body).expect("a receipt is plain data").into();
+fn message(addressee: &Addressee, receipt: &Receipt<'_>) -> Outgoing {
+    let body = serde_json::to_vec(receipt).expect("a receipt is plain data").into();
     let headers =
         Headers::new().with("content-type", "application/json").with("Key", addressee.order_id.clone());
     Outgoing { subject: addressee.reply_to.clone(), headers, body }
 }
 
+fn plain(addressee: &Addressee, outcome: ReceiptOutcome, order_version: u64) -> Receipt<'_> {
+    let order_id = Some(addressee.order_id.as_str());
+    Receipt { order_id, outcome, order_version, reason: None, queue: None, retry_after_ms: None }
+}
+
 /// Committed, or the wish is journaled and legal.
 pub(crate) fn accepted<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_accepted.add_one();
-    message(addressee, "accepted", version, None)
+    message(addressee, &plain(addressee, ReceiptOutcome::Accepted, version))
 }
 
 /// Refused for good.
@@ -81,13 +74,24 @@ pub(crate) fn rejected<P>(
     reason: &Reason,
 ) -> Outgoing {
     env.metrics.receipts_rejected.add_one();
-    message(addressee, "rejected", version, Some(reason))
+    let receipt = plain(addressee, ReceiptOutcome::Rejected, version);
+    message(addressee, &Receipt { reason: Some(reason), ..receipt })
 }
 
 /// Not settled yet.
 fn pending<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_pending.add_one();
-    message(addressee, "pending", version, None)
+    message(addressee, &plain(addressee, ReceiptOutcome::Pending, version))
+}
+
+/// Refused for now: come again. Nobody remembers it.
+pub(crate) fn not_now<P>(env: &Environment<P>, addressee: &Addressee, why: NotNow) -> Outgoing {
+    env.metrics.receipts_rejected.add_one();
+    let code = if why.cause == RefusedFor::Quota { Code::Throttled } else { Code::Overloaded };
+    let reason = Reason::new(code, why.message);
+    let receipt = plain(addressee, ReceiptOutcome::Rejected, 0);
+    let retry_after_ms = Some(why.retry_after_ms);
+    message(addressee, &Receipt { reason: Some(&reason), retry_after_ms, ..receipt })
 }
 
 /// A settled outcome, the same every time it is told.

@@ -61,7 +61,7 @@ pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
 
 fn apply<D: Decider>(partition: &Partition<D>, number: u32, facts: &Facts, waiting: &mut Vec<Waiting>) {
     let phase = D::phases().get(usize::from(facts.phase)).copied();
-    partition.env.metrics.phase_changed(None, phase);
+    partition.phase_changed(None, phase);
     partition.set_deadline(Due::Entity(number), None, facts.deadline);
     let Some(open) = facts.open.as_deref() else { return };
     partition.count_in_flight(open.in_flight.map(i64::from));

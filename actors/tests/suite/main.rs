@@ -8,6 +8,7 @@ mod world;
 mod archive;
 mod batches;
 mod commit;
+mod flow;
 mod handing;
 mod journal_format;
 mod packing;

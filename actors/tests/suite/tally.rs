@@ -70,6 +70,7 @@ pub(crate) enum Event {
 pub(crate) enum Message {
     Open {
         waits: bool,
+        channel: String,
     },
     /// A number, who is told, and whether that goes before others.
     Add(i64, Participant, bool),
@@ -91,6 +92,8 @@ struct Body {
     urgent: bool,
     #[serde(default)]
     waits: bool,
+    #[serde(default)]
+    channel: String,
     #[serde(default)]
     effect: String,
     #[serde(default)]
@@ -137,7 +140,7 @@ impl Decider for Tally {
         };
         let key = Key::new(&body.tally_id).map_err(|error| schema("/tally_id", &error.to_string()))?;
         let message = match kind.as_str() {
-            "tally.open" => Message::Open { waits: body.waits },
+            "tally.open" => Message::Open { waits: body.waits, channel: body.channel },
             "tally.add" => Message::Add(body.amount, body.to.unwrap_or(Participant::Erp), body.urgent),
             "tally.accept" => Message::Accept,
             "tally.close" => Message::Close,
@@ -155,7 +158,7 @@ impl Decider for Tally {
     ) -> Result<Decision<Self>, Reason> {
         let deadline = context.now.plus_ms(RESEND_MS);
         let (events, answer) = match input {
-            Input::Message(envelope, Message::Open { waits }) => {
+            Input::Message(envelope, Message::Open { waits, .. }) => {
                 let correlation = envelope.headers.get("ce-correlationid").map(str::to_owned);
                 let mut events = vec![Event::Opened { waits: *waits, correlation }];
                 if !waits {
@@ -316,11 +319,26 @@ impl Decider for Tally {
     }
 
     fn phase(state: &State) -> &'static str {
-        if state.closed { "closed" } else { "open" }
+        match (state.closed, state.opened && state.outcome.is_none()) {
+            (true, _) => "closed",
+            (false, true) => "waiting",
+            (false, false) => "open",
+        }
     }
 
     fn phases() -> &'static [&'static str] {
-        &["closed", "open"]
+        &["closed", "open", "waiting"]
+    }
+
+    fn is_unsettled(phase: &'static str) -> bool {
+        phase == "waiting"
+    }
+
+    fn channel(message: &Message) -> Option<&str> {
+        match message {
+            Message::Open { channel, .. } => Some(channel),
+            _ => None,
+        }
     }
 
     fn view(entity: &EntityId, state: &State, version: u64) -> String {

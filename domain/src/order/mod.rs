@@ -126,6 +126,17 @@ impl Decider for Order {
         &PHASES
     }
 
+    fn is_unsettled(phase: &'static str) -> bool {
+        phase == state::Phase::Received.as_str() || phase == state::Phase::Reserving.as_str()
+    }
+
+    fn channel(message: &Message) -> Option<&str> {
+        match message {
+            Message::Submit(submit) => Some(submit.channel.as_str()),
+            _ => None,
+        }
+    }
+
     fn view(entity: &EntityId, state: &State, version: u64) -> String {
         view::view(entity, state, version)
     }

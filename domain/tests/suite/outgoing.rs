@@ -272,6 +272,7 @@ fn answers(reason: &Reason) -> Vec<(String, String)> {
         order_version: 7,
         reason: Some(reason),
         queue: Some(QueuePlace { position: 12, estimated_wait_ms: 340 }),
+        retry_after_ms: Some(1_500),
     };
     let violations = [Violation { pointer: "/total_minor".to_owned(), message: "missing".to_owned() }];
     let letter = DeadLetter {
@@ -368,6 +369,7 @@ fn given_optional_fields_that_are_none_when_written_then_they_are_left_out_but_a
         order_version: 3,
         reason: None,
         queue: None,
+        retry_after_ms: None,
     };
     assert_eq!(
         render(&receipt),

@@ -45,6 +45,9 @@ outgoing! {
         /// Its place in the queue, if it has not been looked at yet.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub queue: Option<QueuePlace>,
+        /// Refused only for now: when to send it again, in milliseconds from now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub retry_after_ms: Option<u64>,
     }
 }
 

@@ -1,0 +1,21 @@
+//! Intake under flow control: how much new work the node begins, and who is asked to come back later.
+//!
+//! Reading order: `limits` (what is configured, and its bounds), `policy` (the rules: pure, integers in and out), `meter`
+//! (rates), `rules` (what holds right now), `shared` (what all partitions share), `keeper` (what happens with time).
+
+pub mod limits;
+
+mod keeper;
+mod meter;
+mod policy;
+mod rules;
+mod shared;
+
+pub use limits::{Class, FlowConfig, LimitName, Quota, Scope, Setting};
+pub use policy::Throttle;
+pub use shared::{Change, SettingError};
+
+pub(crate) use keeper::run;
+pub(crate) use policy::{Load, room};
+pub(crate) use rules::{NotNow, Rules};
+pub(crate) use shared::Flow;

@@ -1,0 +1,194 @@
+//! The rules of admission: counts and times come in, integers go out. They know no clock and no message.
+
+use serde::Serialize;
+
+/// Why no new work is begun right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Throttle {
+    /// Somebody has paused the intake, or this partition's.
+    Paused,
+    /// Somebody drains the node.
+    Draining,
+    /// As many orders are begun and not committed as may be.
+    Orders,
+    /// Answers to what is begun wait too long for us, so fewer orders may be begun.
+    Answers,
+    /// The process takes nearly all the memory that it may.
+    Memory,
+    /// As many orders were begun as may be in this time.
+    Rate,
+}
+
+/// How short memory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Pressure {
+    /// Enough.
+    #[default]
+    None,
+    /// Only the least number of orders may be begun.
+    Soft,
+    /// None may.
+    Hard,
+}
+
+impl Pressure {
+    /// What `resident` bytes of a budget of `cap` mean, given what it was before: it falls only some way below where it rose,
+    /// or the intake would open and close at every page. A cap of 0 is no budget.
+    pub(crate) fn of(resident: u64, cap: u64, before: Self) -> Self {
+        if cap == 0 {
+            return Self::None;
+        }
+        let share = |of_32: u64| cap / 32 * of_32;
+        let (was_hard, was_short) = (before == Self::Hard, before != Self::None);
+        if resident >= share(30) || (was_hard && resident >= share(28)) {
+            Self::Hard
+        } else if resident >= share(27) || (was_short && resident >= share(25)) {
+            Self::Soft
+        } else {
+            Self::None
+        }
+    }
+}
+
+/// What the decision whether new work is begun looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Load {
+    /// Orders begun and not committed.
+    pub(crate) uncommitted: u64,
+    /// How many there may be.
+    pub(crate) cap: u64,
+    /// The bound was reached, and not enough of them were committed since.
+    pub(crate) is_full: bool,
+    /// Memory is so short that nothing may be begun.
+    pub(crate) is_out_of_memory: bool,
+    /// How many partitions have new work waiting.
+    pub(crate) sharing: u64,
+}
+
+/// How many orders one partition may begin now.
+///
+/// # Errors
+/// None: says why.
+pub(crate) fn room(load: Load) -> Result<u64, Throttle> {
+    if load.is_out_of_memory {
+        return Err(Throttle::Memory);
+    }
+    let left = load.cap.saturating_sub(load.uncommitted);
+    if load.is_full || left == 0 {
+        return Err(Throttle::Orders);
+    }
+    // At least one, or with little left nobody would ever go on.
+    Ok(left.div_ceil(load.sharing.max(1)))
+}
+
+/// Once the bound was reached, the intake opens again when so few are left: not for every single one.
+pub(crate) fn reopens_at(cap: u64) -> u64 {
+    cap - (cap / 16).max(1)
+}
+
+/// The bound on live orders as it moves: down while answers wait for us, up again while they do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) effective: u64,
+}
+
+impl Pace {
+    /// One step. `delay` is how long even the quickest answer of the last step waited, in milliseconds; none = there was none.
+    pub(crate) fn step(
+        self,
+        configured: u64,
+        least: u64,
+        delay: Option<u64>,
+        target: u64,
+        uncommitted: u64,
+        pressure: Pressure,
+    ) -> Self {
+        let least = least.min(configured);
+        if pressure != Pressure::None {
+            return Self { effective: least };
+        }
+        let effective = if delay.is_some_and(|delay| delay > target) {
+            // From what is there, not from what might be: a bound that nobody reaches slows nobody.
+            let there = uncommitted.min(self.effective);
+            there - there / 8
+        } else {
+            self.effective.saturating_add(configured / 32 + 1)
+        };
+        Self { effective: effective.clamp(least, configured) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Load, Pace, Pressure, Throttle, reopens_at, room};
+
+    #[test]
+    fn given_a_load_when_work_waits_then_so_much_of_it_may_begin() {
+        let load = Load { uncommitted: 90, cap: 100, sharing: 1, ..Load::default() };
+        for (given, then) in [
+            (load, Ok(10)),
+            (Load { sharing: 4, ..load }, Ok(3)),
+            (Load { sharing: 64, ..load }, Ok(1)),
+            (Load { sharing: 0, ..load }, Ok(10)),
+            (Load { uncommitted: 100, ..load }, Err(Throttle::Orders)),
+            (Load { uncommitted: 130, ..load }, Err(Throttle::Orders)),
+            (Load { is_full: true, ..load }, Err(Throttle::Orders)),
+            (Load { is_out_of_memory: true, ..load }, Err(Throttle::Memory)),
+        ] {
+            assert_eq!(room(given), then, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn given_a_bound_that_was_reached_when_some_are_committed_then_it_opens_below_it() {
+        for (cap, then) in [(1, 0), (10, 9), (160, 150), (50_000, 46_875)] {
+            assert_eq!(reopens_at(cap), then, "{cap}");
+        }
+    }
+
+    #[test]
+    fn given_answers_that_wait_when_time_passes_then_fewer_orders_are_live_and_never_too_few() {
+        let step =
+            |pace: Pace, delay, uncommitted| pace.step(1_000, 100, delay, 500, uncommitted, Pressure::None);
+        let pace = Pace { effective: 1_000 };
+        for (delay, uncommitted, then) in [
+            (None, 900, 1_000),
+            (Some(500), 900, 1_000),
+            (Some(501), 800, 700),
+            (Some(501), 50, 100),
+            (Some(501), 5_000, 875),
+        ] {
+            assert_eq!(step(pace, delay, uncommitted).effective, then, "{delay:?} {uncommitted}");
+        }
+        let mut slow = Pace { effective: 100 };
+        for _ in 0..40 {
+            slow = step(slow, Some(0), 100);
+        }
+        assert_eq!(slow.effective, 1_000, "it grows back");
+        assert_eq!(pace.step(1_000, 100, None, 500, 0, Pressure::Soft).effective, 100);
+        assert_eq!(
+            pace.step(50, 100, Some(900), 500, 10, Pressure::None).effective,
+            50,
+            "the least is no more than the bound"
+        );
+    }
+
+    #[test]
+    fn given_a_budget_when_memory_grows_and_shrinks_then_pressure_follows_with_some_slack() {
+        let cap = 3_200;
+        for (resident, before, then) in [
+            (2_600, Pressure::None, Pressure::None),
+            (2_700, Pressure::None, Pressure::Soft),
+            (2_600, Pressure::Soft, Pressure::Soft),
+            (2_400, Pressure::Soft, Pressure::None),
+            (3_000, Pressure::None, Pressure::Hard),
+            (2_900, Pressure::Hard, Pressure::Hard),
+            (2_700, Pressure::Hard, Pressure::Soft),
+            (9_999, Pressure::None, Pressure::Hard),
+        ] {
+            assert_eq!(Pressure::of(resident, cap, before), then, "{resident} after {before:?}");
+        }
+        assert_eq!(Pressure::of(u64::MAX, 0, Pressure::Hard), Pressure::None, "no budget");
+    }
+}

@@ -1,0 +1,205 @@
+//! How much new work a partition begins: it asks the node's flow once a cycle, and about single messages only where somebody
+//! has a quota, a patience or a pause of his own.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bus::layout::Lane;
+use bus::ports::Stored;
+use domain::decider::Decider;
+use domain::envelope::Plane;
+use domain::reason::{DeadReason, Refusal};
+use domain::time::Timestamp;
+
+use super::commit_queue::Consumed;
+use super::core::Partition;
+use super::receipts;
+use crate::entity::expiry;
+use crate::flow::{Load, NotNow, Rules, Throttle, room};
+use crate::inbound::{Arrival, Refused};
+use crate::record::DeadLetter;
+
+/// How long a closed intake waits at most before it looks again, whatever it is told.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The gate of one partition's intake.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    rules: RefCell<Arc<Rules>>,
+    /// The number of these rules; 0 = they were never looked at.
+    version: Cell<u64>,
+    /// Orders of this partition that are begun and not committed.
+    uncommitted: Cell<i64>,
+    /// New work taken in this cycle: until the next one it counts as begun, for its entities have not judged it yet.
+    reserved: Cell<i64>,
+    /// Work that came in batches and that the rate has not allowed yet.
+    owed: Cell<u64>,
+    closed: Cell<Option<Throttle>>,
+    look_again: Cell<Duration>,
+}
+
+impl Admission {
+    /// When to look again, while the intake is closed and something waits.
+    pub(super) fn look_again(&self) -> Option<Duration> {
+        self.closed.get().map(|_| self.look_again.get())
+    }
+}
+
+impl<D: Decider> Partition<D> {
+    /// An entity went from one phase to another.
+    pub(crate) fn phase_changed(&self, from: Option<&'static str>, to: Option<&'static str>) {
+        self.env.metrics.phase_changed(from, to);
+        let unsettled = |phase: Option<&'static str>| i64::from(phase.is_some_and(D::is_unsettled));
+        let difference = unsettled(to) - unsettled(from);
+        if difference != 0 {
+            self.admission.uncommitted.set(self.admission.uncommitted.get() + difference);
+            self.env.flow.adjust(difference);
+        }
+    }
+
+    /// Nothing of this partition counts any more.
+    pub(super) fn leave_flow(&self) {
+        self.decided_what_was_reserved();
+        self.env.flow.adjust(-self.admission.uncommitted.replace(0));
+        self.show_intake(None, 0);
+    }
+
+    fn decided_what_was_reserved(&self) {
+        self.env.flow.adjust(-self.admission.reserved.replace(0));
+    }
+
+    /// Begins a cycle: how much new work it may begin; 0 = the intake is closed, or nothing waits.
+    pub(super) fn intake_room(&self, now: Timestamp) -> u64 {
+        self.decided_what_was_reserved();
+        let (flow, admission) = (&self.env.flow, &self.admission);
+        flow.pass(now);
+        let waits = |lane| !self.lane(lane).buffer.borrow().is_empty();
+        if !waits(Lane::Intake) && !waits(Lane::Bulk) {
+            self.show_intake(None, 0);
+            return 0;
+        }
+        if admission.version.get() != flow.version() {
+            let (rules, version) = flow.rules();
+            *admission.rules.borrow_mut() = rules;
+            admission.version.set(version);
+        }
+        let verdict = match admission.rules.borrow().stop(self.number) {
+            Some(stop) => Err(stop),
+            None => room(self.load()),
+        };
+        let head = self.lane(Lane::Intake).buffer.borrow().front().map_or(0, stored_ms);
+        self.show_intake(verdict.err(), head);
+        admission.look_again.set(LOOK_AGAIN);
+        match verdict {
+            Ok(room) => room,
+            Err(throttle) => {
+                if throttle == Throttle::Orders {
+                    flow.fill();
+                }
+                0
+            }
+        }
+    }
+
+    fn load(&self) -> Load {
+        let flow = &self.env.flow;
+        let (uncommitted, cap) = (flow.uncommitted(), flow.cap());
+        let figures = flow.all_figures();
+        // Only where it gets tight it matters how many share what is left.
+        let is_tight =
+            cap.saturating_sub(uncommitted) < (self.env.config.cycle_inputs * figures.len()) as u64;
+        let waits = || figures.iter().filter(|it| it.head_stored_at.load(Ordering::Relaxed) > 0).count();
+        Load {
+            uncommitted,
+            cap,
+            is_full: flow.is_full(),
+            is_out_of_memory: flow.is_out_of_memory(),
+            sharing: if is_tight { waits() as u64 } else { 1 },
+        }
+    }
+
+    /// Says why nothing is begun, and since when the first that waits is there.
+    fn show_intake(&self, closed: Option<Throttle>, head_stored_at: i64) {
+        let figures = self.env.flow.figures(self.number);
+        self.admission.closed.set(closed);
+        figures.throttle.store(closed.map_or(0, |throttle| throttle as u64 + 1), Ordering::Relaxed);
+        figures.head_stored_at.store(head_stored_at, Ordering::Relaxed);
+    }
+
+    /// May one more message be begun at the node's rate?
+    pub(super) fn rate_allows(&self) -> bool {
+        let admission = &self.admission;
+        let rules = admission.rules.borrow();
+        let Some(rate) = rules.rate() else { return true };
+        loop {
+            if let Err(wait) = rate.take() {
+                admission.look_again.set(Duration::from_millis(wait).min(LOOK_AGAIN));
+                drop(rules);
+                let head = self.env.flow.figures(self.number).head_stored_at.load(Ordering::Relaxed);
+                self.show_intake(Some(Throttle::Rate), head);
+                return false;
+            }
+            match admission.owed.get() {
+                0 => return true,
+                owed => admission.owed.set(owed - 1),
+            }
+        }
+    }
+
+    /// So much new work of one message was begun.
+    pub(super) fn begun(&self, items: u64) {
+        let admission = &self.admission;
+        let count = i64::try_from(items).unwrap_or(i64::MAX);
+        admission.reserved.set(admission.reserved.get() + count);
+        self.env.flow.adjust(count);
+        if items > 1 && admission.rules.borrow().rate().is_some() {
+            admission.owed.set(admission.owed.get() + items - 1);
+        }
+    }
+
+    /// Why this new work is not begun now; none = it is, or it is none, or is known already.
+    pub(super) fn not_now(&self, arrival: &Arrival<D::Message>) -> Option<NotNow> {
+        let rules = self.admission.rules.borrow();
+        if !rules.judges() || arrival.envelope.plane != Plane::Intake {
+            return None;
+        }
+        // Who only asks again takes no room.
+        if self.entities.borrow().number(&arrival.entity).is_some() {
+            return None;
+        }
+        let queued = self.env.clock.now().ms_since(arrival.envelope.stored_at);
+        let (tenant, channel) = (arrival.envelope.tenant.as_str(), D::channel(&arrival.message));
+        rules.judge(tenant, channel, u64::try_from(queued).unwrap_or(0)).err()
+    }
+
+    /// Tells the sender to come again later. Nothing is remembered of it: no entity, no event. Who cannot be told finds his
+    /// message in the dead letters, or it would be gone without a word. The credit for it is taken here.
+    pub(super) fn turn_away(&self, arrival: Arrival<D::Message>, why: NotNow, consumed: Consumed) {
+        self.take_credit();
+        self.env.metrics.refused_for(why.cause).add_one();
+        let Arrival { envelope, entity, .. } = arrival;
+        if let Some(to) = receipts::addressee(&self.env, &envelope, &entity) {
+            let receipt = receipts::not_now(&self.env, &to, why);
+            self.nothing_to_record(Some(consumed), Some(receipt));
+            return;
+        }
+        let Refusal { reason, violations } = Refusal::new(DeadReason::Overloaded, "", why.message);
+        let letter = DeadLetter { envelope, key: Some(entity.key), reason, violations };
+        self.refuse(Refused { letter, addressee: None }, Some(consumed));
+    }
+
+    /// Is the first that waits too old to be begun? It needs no room then.
+    pub(super) fn head_is_expired(&self, now: Timestamp) -> bool {
+        let buffer = self.lane(Lane::Intake).buffer.borrow();
+        let Some(head) = buffer.front() else { return false };
+        let is_single = head.subject.rsplit('.').next() != Some("batch");
+        is_single && expiry(&self.env.config, &head.headers, Timestamp(stored_ms(head))) <= now
+    }
+}
+
+/// When the broker stored it.
+pub(super) const fn stored_ms(stored: &Stored) -> i64 {
+    stored.timestamp_ns / 1_000_000
+}
