@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::envelope::Envelope;
 use crate::gates::Urgency;
 use crate::ids::{EntityId, Token};
+use crate::messages::outbound::answers::QueuePlace;
 use crate::reason::{DeadReason, Reason, Refusal};
 use crate::time::Timestamp;
 
@@ -296,6 +297,9 @@ pub trait Decider: Sized + 'static {
 
     /// The JSON document that the API shows.
     fn view(entity: &EntityId, state: &Self::State, version: u64) -> String;
+
+    /// The JSON document that the API shows while the message that would make it still queues.
+    fn queued_view(entity: &EntityId, place: &QueuePlace) -> String;
 
     /// True once nothing can happen any more and nothing is open.
     fn is_final(state: &Self::State) -> bool;

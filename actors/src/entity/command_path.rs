@@ -177,6 +177,12 @@ pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
         partition.nothing_to_record(None, None);
         return;
     }
+    if waits_for_its_order(actor) {
+        let next = partition.env.clock.now().plus_ms(partition.env.config.timer_retry_ms);
+        partition.note(actor.number, actor.entity.version, Some(next));
+        partition.nothing_to_record(None, None);
+        return;
+    }
     match judge(actor, &Cause::Timer, None, None, None) {
         Judged::Happened(prepared) => {
             let (queued, _) = apply(actor, *prepared);
@@ -191,6 +197,15 @@ pub(super) fn wake<D: Decider>(actor: &mut EntityActor<D>) {
         }
         Judged::Fault(fault) => quarantine(actor, &fault, None, None, None),
     }
+}
+
+/// Facts and wishes wait for an order that may still queue in the intake: until everything that was there before their time was
+/// up has been taken, they are not given up. So a cancel of an order that queues holds, however long the queue is.
+fn waits_for_its_order<D: Decider>(actor: &EntityActor<D>) -> bool {
+    let state = &actor.entity.state;
+    let has_only_early_ones = !D::exists(state) && D::effects(state).is_empty();
+    let deadline = D::next_deadline(state).filter(|_| has_only_early_ones);
+    deadline.is_some_and(|deadline| !actor.partition.env.flow.has_reached(deadline))
 }
 
 /// The oldest effect that waits for the participant may go: it has a place there.

@@ -16,6 +16,6 @@ pub use policy::Throttle;
 pub use shared::{Change, SettingError};
 
 pub(crate) use keeper::run;
-pub(crate) use policy::{Load, room};
+pub(crate) use policy::{Load, estimated_wait_ms, room};
 pub(crate) use rules::{NotNow, Rules};
 pub(crate) use shared::Flow;

@@ -119,9 +119,18 @@ impl Pace {
     }
 }
 
+/// How long whoever stands behind `position` others may have to wait, if it goes on as it went: `taken` in `window_ms`. Never
+/// more than `most_ms`, after which the work has expired anyway.
+pub(crate) fn estimated_wait_ms(position: u64, taken: u64, window_ms: u64, most_ms: u64) -> u64 {
+    if taken == 0 {
+        return most_ms;
+    }
+    (position.saturating_mul(window_ms) / taken).min(most_ms)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Load, Pace, Pressure, Throttle, reopens_at, room};
+    use super::{Load, Pace, Pressure, Throttle, estimated_wait_ms, reopens_at, room};
 
     #[test]
     fn given_a_load_when_work_waits_then_so_much_of_it_may_begin() {
@@ -190,5 +199,18 @@ mod tests {
             assert_eq!(Pressure::of(resident, cap, before), then, "{resident} after {before:?}");
         }
         assert_eq!(Pressure::of(u64::MAX, 0, Pressure::Hard), Pressure::None, "no budget");
+    }
+
+    #[test]
+    fn given_a_pace_when_somebody_asks_then_the_wait_is_what_it_takes_to_come_to_him() {
+        for ((position, taken, window), then) in [
+            ((0, 100, 10_000), 0),
+            ((50, 100, 10_000), 5_000),
+            ((1_000_000, 1, 10_000), 600_000),
+            ((5, 0, 10_000), 600_000),
+            ((u64::MAX, 7, 10_000), 600_000),
+        ] {
+            assert_eq!(estimated_wait_ms(position, taken, window, 600_000), then, "{position}");
+        }
     }
 }

@@ -68,6 +68,8 @@ pub(crate) struct Figures {
     pub(crate) head_stored_at: AtomicI64,
     /// How long the quickest answer waited for us since the last step; `u64::MAX` = there was none.
     pub(crate) answer_delay_ms: AtomicU64,
+    /// All new work that the broker stored before this was taken, in milliseconds since 1970.
+    pub(crate) reached: AtomicI64,
     /// How many orders are known to queue, beside those in memory.
     pub(crate) queued: AtomicU64,
     /// Why nothing is begun; 0 = something is, else one more than the place of the reason.
@@ -89,6 +91,8 @@ pub(crate) struct Flow {
     is_out_of_memory: AtomicBool,
     /// When the bound moved last, in milliseconds since 1970.
     stepped_at: AtomicI64,
+    /// Up to when somebody wants to know that all new work was taken.
+    wanted: AtomicI64,
     /// The last answer delay that was looked at.
     answer_delay_ms: AtomicU64,
     settings: Mutex<Settings>,
@@ -116,6 +120,7 @@ impl Flow {
             pressure: Mutex::default(),
             is_out_of_memory: AtomicBool::new(false),
             stepped_at: AtomicI64::new(0),
+            wanted: AtomicI64::new(0),
             answer_delay_ms: AtomicU64::new(0),
             settings: Mutex::default(),
             rules: Mutex::default(),
@@ -237,6 +242,21 @@ impl Flow {
     /// How long answers waited for us when it was last looked at.
     pub(crate) fn answer_delay_ms(&self) -> u64 {
         self.answer_delay_ms.load(Ordering::Relaxed)
+    }
+
+    /// Was all new work taken that was stored before this moment, in all partitions? A batch may hold orders of any of them.
+    /// If not, the partitions find out: ask again.
+    pub(crate) fn has_reached(&self, moment: Timestamp) -> bool {
+        if self.figures.iter().all(|figures| figures.reached.load(Ordering::Relaxed) > moment.0) {
+            return true;
+        }
+        self.wanted.fetch_max(moment.0, Ordering::Relaxed);
+        false
+    }
+
+    /// Does somebody want to know how far this partition is?
+    pub(crate) fn is_wanted(&self, partition: u16) -> bool {
+        self.figures(partition).reached.load(Ordering::Relaxed) <= self.wanted.load(Ordering::Relaxed)
     }
 
     // ---- Rules.

@@ -104,9 +104,18 @@ impl<D: Decider> Handler<Read> for PartitionActor<D> {
 /// How often a reader looks again for an entity that comes and goes.
 const MOST_LOOKS: usize = 8;
 
+/// What is recorded of an entity; else its place in the queue, if it is known to wait there.
+async fn read<D: Decider>(
+    partition: &Rc<Partition<D>>,
+    id: &EntityId,
+) -> Result<Option<EntityView>, ReadError> {
+    let recorded = read_recorded(partition, id).await?;
+    Ok(recorded.or_else(|| partition.queued_view(id)))
+}
+
 /// What rests is recorded and can be shown at once; what lives is asked, and answers after the ack; what is away is shown from
 /// its snapshot, and stays away.
-async fn read<D: Decider>(
+async fn read_recorded<D: Decider>(
     partition: &Rc<Partition<D>>,
     id: &EntityId,
 ) -> Result<Option<EntityView>, ReadError> {

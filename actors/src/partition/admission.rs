@@ -36,11 +36,18 @@ pub(crate) struct Admission {
     reserved: Cell<i64>,
     /// Work that came in batches and that the rate has not allowed yet.
     owed: Cell<u64>,
+    /// The last message that was taken out of the intake.
+    last_taken: Cell<u64>,
     closed: Cell<Option<Throttle>>,
     look_again: Cell<Duration>,
 }
 
 impl Admission {
+    /// The sequence of the last message that was taken out of the intake by this owner; 0 = there was none.
+    pub(super) fn last_taken(&self) -> u64 {
+        self.last_taken.get()
+    }
+
     /// When to look again, while the intake is closed and something waits.
     pub(super) fn look_again(&self) -> Option<Duration> {
         self.closed.get().map(|_| self.look_again.get())
@@ -91,6 +98,9 @@ impl<D: Decider> Partition<D> {
         };
         let head = self.lane(Lane::Intake).buffer.borrow().front().map_or(0, stored_ms);
         self.show_intake(verdict.err(), head);
+        if head > 0 {
+            self.waits_since(now, head);
+        }
         admission.look_again.set(LOOK_AGAIN);
         match verdict {
             Ok(room) => room,
@@ -146,6 +156,13 @@ impl<D: Decider> Partition<D> {
                 owed => admission.owed.set(owed - 1),
             }
         }
+    }
+
+    /// A message leaves the intake.
+    pub(super) fn leaves_intake(&self, stored: &Stored) {
+        self.admission.last_taken.set(stored.sequence);
+        self.env.flow.figures(self.number).reached.store(stored_ms(stored), Ordering::Relaxed);
+        self.intake_took(stored.sequence);
     }
 
     /// So much new work of one message was begun.

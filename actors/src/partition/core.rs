@@ -16,6 +16,7 @@ use super::admission::Admission;
 use super::commit_queue::{CommitQueue, Consumed, Queued};
 use super::guests::Guests;
 use super::handing_on::HandingOn;
+use super::herald::Herald;
 use super::keeping::Keeping;
 use super::lanes::LaneState;
 use super::loading::Loads;
@@ -81,6 +82,7 @@ pub(crate) struct Partition<D: Decider> {
     pub(crate) queue: CommitQueue,
     pub(crate) lanes: [LaneState; 4],
     pub(crate) admission: Admission,
+    pub(super) herald: Herald,
     pub(crate) handing_on: HandingOn,
     pub(crate) guests: RefCell<Guests>,
     pub(crate) timers: RefCell<Timers>,
@@ -123,6 +125,7 @@ impl<D: Decider> Partition<D> {
             queue: CommitQueue::default(),
             lanes,
             admission: Admission::default(),
+            herald: Herald::default(),
             handing_on: HandingOn::default(),
             guests: RefCell::default(),
             timers: RefCell::default(),

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::core::{Environment, Halt, Partition, Stage};
 use super::{
-    checkpoint, committer, handing_on, lanes, loading, positions, publisher, pump, retention, timers,
+    checkpoint, committer, handing_on, herald, lanes, loading, positions, publisher, pump, retention, timers,
     wait_lists,
 };
 use crate::node::PartitionStatus;
@@ -48,6 +48,7 @@ pub(crate) async fn live<D: Decider>(
     tasks.spawn_local(never_halts(timers::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(wait_lists::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(handing_on::run(Rc::clone(&partition))));
+    tasks.spawn_local(never_halts(herald::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(positions::run(Rc::clone(&partition))));
     tasks.spawn_local(checkpoint::run(Rc::clone(&partition)));
     tasks.spawn_local(loading::run(Rc::clone(&partition)));

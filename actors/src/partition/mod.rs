@@ -1,6 +1,7 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
-//! Reading order: `core` (what a partition is), `lanes`, `pump` and `admission` (in), `commit_queue` and `committer` (the record),
+//! Reading order: `core` (what a partition is), `lanes`, `pump` and `admission` (in), `herald` and `queued`
+//! (what waits outside), `commit_queue` and `committer` (the record),
 //! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
 //! `positions`, `losses` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
 //! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
@@ -16,6 +17,7 @@ mod core;
 mod entities;
 mod guests;
 mod handing_on;
+mod herald;
 pub(crate) mod index;
 pub(crate) mod keeping;
 mod lanes;
@@ -26,6 +28,7 @@ mod pages;
 mod positions;
 mod publisher;
 mod pump;
+mod queued;
 mod rebuild;
 pub(crate) mod receipts;
 mod recent_notices;

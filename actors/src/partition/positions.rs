@@ -1,6 +1,7 @@
 //! Positions of idle lanes go along with their streams, or a quiet partition would keep everybody's messages from being purged.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use bus::layout::Lane;
 use bus::ports::{Position, Unavailable};
@@ -17,12 +18,32 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
             _ = stage.wait_for(|stage| *stage != Stage::Running) => return,
             () = tokio::time::sleep(partition.env.config.position_interval()) => {}
         }
+        if let Err(error) = see_how_far(&partition).await {
+            tracing::debug!(partition = partition.number, %error, "nobody knows yet how far the intake is");
+        }
         for lane in Lane::ALL {
             if let Err(error) = go_along(&partition, lane).await {
                 tracing::debug!(partition = partition.number, %error, "idle positions stay where they are");
             }
         }
     }
+}
+
+/// An intake in which nothing is left has reached the moment of the question. Asked only if somebody wants to know.
+async fn see_how_far<D: Decider>(partition: &Partition<D>) -> Result<(), Unavailable> {
+    let env = &partition.env;
+    if !env.flow.is_wanted(partition.number) {
+        return Ok(());
+    }
+    let (state, asked_at) = (partition.lane(Lane::Intake), env.clock.now());
+    let filter = env.layout.inbound_filter(partition.number);
+    let newest = env.bus.last_on_subject(&state.stream, &filter).await?;
+    let position = state.tracker.borrow().position().sequence;
+    let taken = partition.admission.last_taken().max(position);
+    if newest.is_none_or(|newest| newest.sequence <= taken) {
+        env.flow.figures(partition.number).reached.fetch_max(asked_at.0, Ordering::Relaxed);
+    }
+    Ok(())
 }
 
 /// Moves the position of an idle lane to an end of its stream behind which nothing for this partition can be.

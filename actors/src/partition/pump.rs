@@ -98,6 +98,9 @@ impl<D: Decider> Partition<D> {
                 break;
             }
             let Some(stored) = state.buffer.borrow_mut().pop_front() else { break };
+            if lane == Lane::Intake {
+                self.leaves_intake(&stored);
+            }
             let items = self.take(lane, stored);
             self.begun(items);
             room = room.saturating_sub(items);

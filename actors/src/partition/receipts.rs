@@ -6,13 +6,14 @@ use bus::ports::Outgoing;
 use domain::decider::{Answer, Decider, Outcome};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::EntityId;
-use domain::messages::outbound::answers::{Receipt, ReceiptOutcome};
+use domain::messages::outbound::answers::{QueuePlace, Receipt, ReceiptOutcome};
 use domain::reason::{Code, Reason};
 use domain::time::Timestamp;
 
 use super::commit_queue::Queued;
 use super::core::{Environment, Partition};
 use super::timers::Due;
+use crate::config::NodeConfig;
 use crate::flow::NotNow;
 use crate::metrics::RefusedFor;
 
@@ -84,6 +85,13 @@ fn pending<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outg
     message(addressee, &plain(addressee, ReceiptOutcome::Pending, version))
 }
 
+/// Not begun yet: it queues.
+pub(super) fn queued<P>(env: &Environment<P>, addressee: &Addressee, place: QueuePlace) -> Outgoing {
+    env.metrics.receipts_pending.add_one();
+    let receipt = plain(addressee, ReceiptOutcome::Pending, 0);
+    message(addressee, &Receipt { queue: Some(place), ..receipt })
+}
+
 /// Refused for now: come again. Nobody remembers it.
 pub(crate) fn not_now<P>(env: &Environment<P>, addressee: &Addressee, why: NotNow) -> Outgoing {
     env.metrics.receipts_rejected.add_one();
@@ -108,13 +116,24 @@ pub(crate) fn addressee<P>(
     envelope: &Envelope,
     entity: &EntityId,
 ) -> Option<Addressee> {
+    addressee_of(env, envelope, entity.key.as_str())
+}
+
+/// The same for a message of which only the key is known.
+pub(super) fn addressee_of<P>(env: &Environment<P>, envelope: &Envelope, key: &str) -> Option<Addressee> {
     if !matches!(envelope.plane, Plane::Intake | Plane::Ask) {
         return None;
     }
     let reply_to = envelope.headers.get("Reply-To")?;
     env.layout
         .receipt_allowed(reply_to, &envelope.tenant)
-        .then(|| Addressee { reply_to: reply_to.to_owned(), order_id: entity.key.as_str().to_owned() })
+        .then(|| Addressee { reply_to: reply_to.to_owned(), order_id: key.to_owned() })
+}
+
+/// By when its sender must hear something.
+pub(super) fn deadline(config: &NodeConfig, envelope: &Envelope) -> Timestamp {
+    let asked = envelope.headers.get("Receipt-Deadline-Ms").and_then(|text| text.parse().ok());
+    envelope.stored_at.plus_ms(asked.unwrap_or(config.receipt_deadline_ms).max(0))
 }
 
 impl<D: Decider> Partition<D> {
@@ -128,9 +147,7 @@ impl<D: Decider> Partition<D> {
         addressee: Addressee,
         envelope: &Envelope,
     ) {
-        let asked = envelope.headers.get("Receipt-Deadline-Ms").and_then(|text| text.parse().ok());
-        let deadline =
-            envelope.stored_at.plus_ms(asked.unwrap_or(self.env.config.receipt_deadline_ms).max(0));
+        let deadline = deadline(&self.env.config, envelope);
         let mut receipts = self.receipts.borrow_mut();
         if deadline <= self.env.clock.now() || receipts.waiting.len() >= self.env.config.receipts_waiting {
             queued.receipts.push(pending(&self.env, &addressee, version));

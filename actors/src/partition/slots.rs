@@ -159,7 +159,7 @@ impl<D: Decider> Slot<D> {
 
 /// The hashes are keyed and spread already; hashing them again would be for nothing.
 #[derive(Debug, Default)]
-struct AsItIs(u64);
+pub(super) struct AsItIs(u64);
 
 impl Hasher for AsItIs {
     fn finish(&self) -> u64 {

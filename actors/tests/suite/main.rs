@@ -10,6 +10,7 @@ mod batches;
 mod commit;
 mod flow;
 mod handing;
+mod herald;
 mod journal_format;
 mod packing;
 mod pages;

@@ -10,6 +10,7 @@ use domain::envelope::{Envelope, Plane};
 use domain::gates::Urgency;
 use domain::ids::{EntityId, Key, Token};
 use domain::messages::depth::check_pack;
+use domain::messages::outbound::answers::QueuePlace;
 use domain::reason::{Code, DeadReason, Reason, Refusal};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -344,6 +345,10 @@ impl Decider for Tally {
     fn view(entity: &EntityId, state: &State, version: u64) -> String {
         let open = state.effects.len();
         format!(r#"{{"tally_id":"{}","version":{version},"sum":{},"open":{open}}}"#, entity.key, state.sum)
+    }
+
+    fn queued_view(entity: &EntityId, place: &QueuePlace) -> String {
+        format!(r#"{{"tally_id":"{}","phase":"queued","position":{}}}"#, entity.key, place.position)
     }
 
     fn is_final(state: &State) -> bool {

@@ -37,6 +37,7 @@ use crate::decider::{
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
+use crate::messages::outbound::answers::QueuePlace;
 use crate::messages::{self, Message};
 use crate::reason::{Reason, Refusal};
 use crate::time::Timestamp;
@@ -139,6 +140,10 @@ impl Decider for Order {
 
     fn view(entity: &EntityId, state: &State, version: u64) -> String {
         view::view(entity, state, version)
+    }
+
+    fn queued_view(entity: &EntityId, place: &QueuePlace) -> String {
+        view::queued(entity, place)
     }
 
     fn is_final(state: &State) -> bool {

@@ -6,6 +6,7 @@ use super::state::{DocumentState, LineUnits, State};
 use super::status::Status;
 use crate::decider::EffectState;
 use crate::ids::EntityId;
+use crate::messages::outbound::answers::QueuePlace;
 use crate::order::event::Exception;
 
 #[derive(Serialize)]
@@ -24,6 +25,23 @@ struct View<'a> {
     effects: Vec<EffectView<'a>>,
     holds: Vec<HoldView>,
     exceptions: Vec<ExceptionView<'a>>,
+}
+
+/// An order that nobody has looked at yet: only its place is known.
+#[derive(Serialize)]
+struct QueuedView<'a> {
+    order_id: &'a str,
+    version: u64,
+    phase: &'static str,
+    status: Status,
+    queue: &'a QueuePlace,
+}
+
+/// Renders an order that still queues in the intake.
+pub(super) fn queued(entity: &EntityId, place: &QueuePlace) -> String {
+    let order_id = entity.key.as_str();
+    let view = QueuedView { order_id, version: 0, phase: "queued", status: Status::default(), queue: place };
+    serde_json::to_string(&view).expect("texts and numbers can always be written")
 }
 
 /// All states of the contract stand here; those without a rule yet are always 0.
