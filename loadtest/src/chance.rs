@@ -54,6 +54,15 @@ impl Dice {
         self.below(1000) < u64::from(rate)
     }
 
+    /// A number from 0 to just below 1.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "both numbers have 53 bits, and a double holds them exactly"
+    )]
+    pub fn unit(&mut self) -> f64 {
+        (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// One of several; the slice is not empty.
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         let place = usize::try_from(self.below(choices.len() as u64)).unwrap_or(0);

@@ -10,6 +10,7 @@ pub mod contract;
 pub mod demo;
 pub mod ledger;
 pub mod raw;
+pub mod run;
 pub mod scenario;
 pub mod simulators;
 pub mod standing;

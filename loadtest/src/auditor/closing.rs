@@ -29,6 +29,23 @@ impl Case {
         findings
     }
 
+    /// Judges an order that has ended by what was told of it alone.
+    pub(crate) fn closing_by_events(&self) -> Findings {
+        let mut findings = Findings::default();
+        let Some(end) = self.events.end else {
+            findings.holds(Check::OrderEnds, false, || "not ended".to_owned());
+            return findings;
+        };
+        let committed = end != End::Rejected;
+        let check = Check::FinalIsFinal;
+        findings.equal(check, "order.received events", &1, &self.events.received);
+        findings.equal(check, "order.committed events", &u32::from(committed), &self.events.committed);
+        if let Some(accepted) = self.accepted {
+            findings.equal(Check::ReceiptIsTrue, "accepted", &accepted, &committed);
+        }
+        findings
+    }
+
     fn telling(&self, findings: &mut Findings) {
         let check = Check::EventsAgreeWithLedgers;
         let (books, told) = (&self.ledger, &self.events.told);

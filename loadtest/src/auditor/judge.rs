@@ -31,11 +31,15 @@ pub struct News {
     pub order: Arc<str>,
     /// What is new.
     pub kind: NewsKind,
+    /// It has ended, and as `completed`.
+    pub completed: bool,
 }
 
 /// What is new about an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewsKind {
+    /// Its first event was told.
+    Received,
     /// It is committed.
     Committed,
     /// A node was asked to send units of it.
@@ -48,6 +52,7 @@ pub enum NewsKind {
 #[derive(Debug)]
 pub struct Auditor {
     settings: Settings,
+    sees_books: bool,
     cases: HashMap<Arc<str>, Case>,
     quiet: VecDeque<Arc<str>>,
     unsettled: usize,
@@ -62,6 +67,7 @@ impl Auditor {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
+            sees_books: true,
             cases: HashMap::new(),
             quiet: VecDeque::new(),
             unsettled: 0,
@@ -70,6 +76,17 @@ impl Auditor {
             record: Record::default(),
             tally: Tally::default(),
         }
+    }
+
+    /// An auditor of orders whose participants are somebody else's: it judges what receipts and events tell, and no books.
+    #[must_use]
+    pub fn without_books(mut self) -> Self {
+        self.sees_books = false;
+        self
+    }
+
+    fn closing(&self, case: &Case) -> Findings {
+        if self.sees_books { case.closing(self.settings.patient) } else { case.closing_by_events() }
     }
 
     /// An order is about to be handed to the broker; told before it can be processed.
@@ -181,12 +198,13 @@ impl Auditor {
         }
         self.settle(key);
         let kind = match event.kind.as_ref() {
+            "order.received" => NewsKind::Received,
             "order.committed" => NewsKind::Committed,
             "shipment.requested" => NewsKind::AtNode,
             _ if has_ended => NewsKind::Ended,
             _ => return None,
         };
-        Some(News { order, kind })
+        Some(News { order, kind, completed: has_ended && end == Some(End::Completed) })
     }
 
     /// Closes an ended order as soon as everything about it holds.
@@ -195,7 +213,7 @@ impl Auditor {
         if case.stage != Stage::Unsettled {
             return;
         }
-        let findings = case.closing(self.settings.patient);
+        let findings = self.closing(case);
         if !findings.is_clean() {
             return;
         }
@@ -212,7 +230,8 @@ impl Auditor {
             let Some(order) = self.quiet.pop_front() else { return };
             if let Some(case) = self.cases.remove(&order) {
                 // Something may have come after it was found clean.
-                self.record.add(&order, case.closing(self.settings.patient));
+                let findings = self.closing(&case);
+                self.record.add(&order, findings);
             }
             self.forgotten.push(order);
         }
@@ -239,13 +258,14 @@ impl Auditor {
         let mut rest: Vec<(&Arc<str>, &Case)> = self.cases.iter().collect();
         rest.sort_by_key(|(order, _)| *order);
         for (order, case) in rest {
-            record.add(order, case.closing(self.settings.patient));
+            record.add(order, self.closing(case));
         }
         Verdict {
             clean: record.total == 0,
             checks: record.checks,
             violations: record.kept,
             violations_total: record.total,
+            by_check: record.by_check.iter().map(|(check, count)| ((*check).to_owned(), *count)).collect(),
             orders: self.tally,
         }
     }

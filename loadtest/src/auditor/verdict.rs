@@ -1,6 +1,8 @@
 //! The verdict.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use super::check::Findings;
 
@@ -8,7 +10,7 @@ use super::check::Findings;
 const KEPT: usize = 100;
 
 /// How many orders came to which end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Orders that were handed to the broker.
     pub submitted: u64,
@@ -23,7 +25,7 @@ pub struct Tally {
 }
 
 /// What the auditor says in the end.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Verdict {
     /// True if nothing was found.
     pub clean: bool,
@@ -33,6 +35,8 @@ pub struct Verdict {
     pub violations: Vec<String>,
     /// How many there are in all.
     pub violations_total: u64,
+    /// How many there are of each check that found one.
+    pub by_check: BTreeMap<String, u64>,
     /// How the orders ended.
     pub orders: Tally,
 }
@@ -42,6 +46,7 @@ pub struct Verdict {
 pub(crate) struct Record {
     pub(crate) checks: u64,
     pub(crate) total: u64,
+    pub(crate) by_check: BTreeMap<&'static str, u64>,
     pub(crate) kept: Vec<String>,
 }
 
@@ -51,6 +56,7 @@ impl Record {
         self.checks += findings.checks;
         for (check, what) in findings.violations {
             self.total += 1;
+            *self.by_check.entry(check.name()).or_default() += 1;
             if self.kept.len() < KEPT {
                 self.kept.push(format!("{}: {order}: {what}", check.name()));
             }

@@ -10,6 +10,8 @@ use crate::chance::{Dice, PerMille};
 /// How a participant answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
+    /// It takes nothing and answers nothing: what is sent to it is lost, and must be sent again.
+    pub away: bool,
     /// The shortest time until an answer.
     pub latency_least: Duration,
     /// The longest time until an answer.
@@ -39,6 +41,7 @@ pub struct Profile {
 impl Profile {
     /// Quick and faultless.
     pub const CALM: Self = Self {
+        away: false,
         latency_least: Duration::ZERO,
         latency_most: Duration::from_millis(2),
         refusals: 0,
@@ -75,7 +78,7 @@ impl Profile {
 
     /// Can an order be given up at its deadline because of this participant?
     pub const fn is_patient(&self) -> bool {
-        self.late_answers == 0 && self.silences < 20
+        !self.away && self.late_answers == 0 && self.silences < 20
     }
 }
 
@@ -109,6 +112,17 @@ impl Profiles {
             Participant::Allocation => self.allocation,
             Participant::Fulfillment => self.fulfillment,
             Participant::Erp => self.erp,
+        }
+    }
+
+    /// The profile of one participant, to be changed.
+    pub const fn of_mut(&mut self, participant: Participant) -> &mut Profile {
+        match participant {
+            Participant::Loyalty => &mut self.loyalty,
+            Participant::Payment => &mut self.payment,
+            Participant::Allocation => &mut self.allocation,
+            Participant::Fulfillment => &mut self.fulfillment,
+            Participant::Erp => &mut self.erp,
         }
     }
 

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(super) struct Runner<T: Trade> {
     trade: T,
-    profile: Profile,
+    profile: watch::Receiver<Profile>,
     seed: u64,
     naming: Naming,
     stream: String,
@@ -80,10 +80,17 @@ impl Ord for Due {
 }
 
 impl<T: Trade> Runner<T> {
-    pub(super) fn new(trade: T, simulator: Simulator, witness: Arc<dyn Witness>, outbox: Outbox) -> Self {
+    /// `profile` is looked at again for each command, so that a participant can change.
+    pub(super) fn new(
+        trade: T,
+        simulator: Simulator,
+        profile: watch::Receiver<Profile>,
+        witness: Arc<dyn Witness>,
+        outbox: Outbox,
+    ) -> Self {
         Self {
             trade,
-            profile: simulator.profile,
+            profile,
             seed: simulator.seed,
             naming: simulator.naming.clone(),
             stream: simulator.naming.commands(simulator.participant),
@@ -133,14 +140,18 @@ impl<T: Trade> Runner<T> {
     }
 
     fn meet(&mut self, command: &Command<'_>) {
+        let profile = *self.profile.borrow();
         self.witness.command(command);
+        if profile.away {
+            return;
+        }
         let memory = self.desk.memory(command.key);
         let (sends, mut answer) = memory.keys.get(command.idempotency_key).cloned().unwrap_or((0, None));
         let sends = sends + 1;
-        let manner = self.profile.manner(self.seed, command.idempotency_key, sends);
+        let manner = profile.manner(self.seed, command.idempotency_key, sends);
         let mut parcels = 0;
         if answer.is_none() && manner.reaction != Reaction::Transient {
-            let is_refused = self.profile.refuses(self.seed, command.idempotency_key);
+            let is_refused = profile.refuses(self.seed, command.idempotency_key);
             let Some(decided) = self.trade.decide(command, is_refused, &mut memory.book) else {
                 let what = format!("{} does not know {}.{}", T::DOMAIN, command.domain, command.name);
                 return self.witness.unreadable(&what);
@@ -208,7 +219,7 @@ impl<T: Trade> Runner<T> {
         if let Some(gone) = self.trade.depart(order, shipment, parcel, book) {
             self.witness.applied(Entry { order, key: &gone.parcel, effect_id: "", change: &gone.change });
             let subject = self.naming.subject("fact", "shipment", "departed", order);
-            let manner = self.profile.manner(self.seed, &gone.parcel, 1);
+            let manner = self.profile.borrow().manner(self.seed, &gone.parcel, 1);
             self.say(subject, gone.body.into(), &[], manner.is_repeated, manner.is_echoed).await;
         }
         if parcel < parcels {

@@ -1,5 +1,6 @@
 //! One participant, started.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct Simulator {
     pub kept_orders: usize,
     /// How long a warehouse needs for each parcel.
     pub packing: Duration,
+    /// Items of which there are only so many units, for allocation.
+    pub stock: BTreeMap<String, u32>,
 }
 
 impl Simulator {
@@ -69,15 +72,31 @@ impl Simulator {
         forgotten: Forgotten,
         shutdown: watch::Receiver<bool>,
     ) -> Result<(), OpenError> {
+        let (_, always) = watch::channel(self.profile);
+        self.run_led(always, bus, witness, forgotten, shutdown).await
+    }
+
+    /// The same, with a profile that changes while it runs; in which format and in which batches it speaks stays.
+    async fn run_led(
+        self,
+        led: watch::Receiver<Profile>,
+        bus: SharedBus,
+        witness: Arc<dyn Witness>,
+        forgotten: Forgotten,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<(), OpenError> {
         let packing = self.packing;
         match self.participant {
-            Participant::Loyalty => run(Loyalty, self, bus, witness, forgotten, shutdown).await,
-            Participant::Payment => run(Payment, self, bus, witness, forgotten, shutdown).await,
-            Participant::Allocation => run(Allocation, self, bus, witness, forgotten, shutdown).await,
-            Participant::Fulfillment => {
-                run(Fulfillment { packing }, self, bus, witness, forgotten, shutdown).await
+            Participant::Loyalty => run(Loyalty, self, led, bus, witness, forgotten, shutdown).await,
+            Participant::Payment => run(Payment, self, led, bus, witness, forgotten, shutdown).await,
+            Participant::Allocation => {
+                let allocation = Allocation::with_stock(self.stock.clone());
+                run(allocation, self, led, bus, witness, forgotten, shutdown).await
             }
-            Participant::Erp => run(Erp, self, bus, witness, forgotten, shutdown).await,
+            Participant::Fulfillment => {
+                run(Fulfillment { packing }, self, led, bus, witness, forgotten, shutdown).await
+            }
+            Participant::Erp => run(Erp, self, led, bus, witness, forgotten, shutdown).await,
         }
     }
 }
@@ -85,6 +104,7 @@ impl Simulator {
 async fn run<T: Trade>(
     trade: T,
     simulator: Simulator,
+    led: watch::Receiver<Profile>,
     bus: SharedBus,
     witness: Arc<dyn Witness>,
     forgotten: Forgotten,
@@ -96,7 +116,7 @@ async fn run<T: Trade>(
     let (outbox, emptying) = outbox(Arc::clone(&bus), settings, move |message, cause| {
         refusal_witness.unreadable(&format!("the broker refused {}: {cause}", message.subject));
     });
-    let runner = Runner::new(trade, simulator, witness, outbox);
+    let runner = Runner::new(trade, simulator, led, witness, outbox);
     let (ended, ()) = join(runner.run(bus, forgotten, shutdown), emptying).await;
     ended
 }
@@ -106,6 +126,7 @@ async fn run<T: Trade>(
 pub struct Simulators {
     shutdown: watch::Sender<bool>,
     forgotten: Vec<Forgotten>,
+    led: Vec<(Participant, watch::Sender<Profile>)>,
     tasks: JoinSet<Result<(), OpenError>>,
 }
 
@@ -119,8 +140,21 @@ impl Simulators {
         seed: u64,
         run: &str,
     ) -> Result<Self, Unavailable> {
+        Self::start_with(bus, witness, naming, profiles, seed, run, &BTreeMap::new()).await
+    }
+
+    /// The same with items of which there are only so many units; units that are given back are not sold again.
+    pub async fn start_with(
+        bus: &SharedBus,
+        witness: &Arc<dyn Witness>,
+        naming: &Naming,
+        profiles: &Profiles,
+        seed: u64,
+        run: &str,
+        stock: &BTreeMap<String, u32>,
+    ) -> Result<Self, Unavailable> {
         let (shutdown, listener) = watch::channel(false);
-        let (mut forgotten, mut tasks) = (Vec::new(), JoinSet::new());
+        let (mut forgotten, mut led, mut tasks) = (Vec::new(), Vec::new(), JoinSet::new());
         for participant in Participant::ALL {
             let simulator = Simulator {
                 participant,
@@ -131,12 +165,23 @@ impl Simulators {
                 from: end_of(bus, &naming.commands(participant)).await?,
                 kept_orders: 10_000,
                 packing: Duration::from_millis(2),
+                stock: stock.clone(),
             };
+            let (leading, following) = watch::channel(simulator.profile);
+            led.push((participant, leading));
             let heard = Forgotten::default();
             forgotten.push(heard.clone());
-            tasks.spawn(simulator.run(Arc::clone(bus), Arc::clone(witness), heard, listener.clone()));
+            let (bus, witness) = (Arc::clone(bus), Arc::clone(witness));
+            tasks.spawn(simulator.run_led(following, bus, witness, heard, listener.clone()));
         }
-        Ok(Self { shutdown, forgotten, tasks })
+        Ok(Self { shutdown, forgotten, led, tasks })
+    }
+
+    /// From now on a participant behaves like this; in which format and in which batches it speaks stays.
+    pub fn behave(&self, participant: Participant, profile: Profile) {
+        for (_, leading) in self.led.iter().filter(|(who, _)| *who == participant) {
+            leading.send_replace(profile);
+        }
     }
 
     /// These orders will not be heard of again.

@@ -139,6 +139,7 @@ impl Publisher {
     /// The pages have told something: a wish may be due, or there is room for another order.
     pub async fn news(&self, news: &News, outbox: &Outbox) {
         let moment = match news.kind {
+            NewsKind::Received => return,
             NewsKind::Committed => Moment::Committed,
             NewsKind::AtNode => Moment::AtNode,
             NewsKind::Ended => {

@@ -6,3 +6,4 @@ mod defects;
 mod fabricated;
 mod participants;
 mod runs;
+mod scenarios;

@@ -1,0 +1,33 @@
+//! A load test as a scenario describes it: orders come when they are meant to, whatever happens; every leg of their way is
+//! measured from that moment; participants behave as the scenario says; the auditor judges every order.
+//!
+//! Reading order: [`arrivals`] (when), [`orders`] (which), `shop` (sends them), [`conduct`] (who answers how), `observer` (hears
+//! everything), `recorder` and `series` (what is measured), [`driver`] (the run), `place` and `play` (its parts), [`judgement`] (what must hold), [`summary`]
+//! (what is kept of a run), `summing` (made here), [`ending`] (how it ends); then what is made of summaries: [`text`].
+
+pub mod arrivals;
+pub mod conduct;
+pub mod driver;
+pub mod ending;
+pub mod judgement;
+mod letters;
+mod observer;
+pub mod orders;
+mod place;
+mod play;
+mod recorder;
+mod series;
+mod shop;
+pub mod summary;
+mod summing;
+pub mod text;
+
+pub use driver::{DriveError, Heard, Progress, Setting, drive};
+pub use ending::Ending;
+pub use place::{Connect, Place};
+pub use summary::Summary;
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a run are far below 2^52")]
+const fn as_f64(count: u64) -> f64 {
+    count as f64
+}

@@ -1,0 +1,217 @@
+//! The shop: sends every order at the moment when it is meant to come, and never waits for the one before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::arrivals::{Arrival, Arrivals};
+use super::observer::{Note, Observer, Trouble};
+use super::orders::{Chosen, Orders};
+use super::recorder::Begun;
+use crate::contract::{Naming, Sender};
+use crate::workload::Moment;
+
+/// Messages that wait for the ack of the broker. When so many wait, the shop waits, is late, and the run is invalid.
+const UNACKED: usize = 20_000;
+/// An order that is due since less than this may just have been on its way out.
+const A_MOMENT: Duration = Duration::from_millis(100);
+/// The first pause before a message is sent again; it doubles up to a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Messages that are no orders, in turn: no JSON, no object, an order without anything.
+const POISONS: [&str; 3] = ["{\"order_id\":", "[]", "{\"channel\":7}"];
+
+/// What the shop is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Signal {
+    /// Send orders.
+    Open,
+    /// Begin no more orders.
+    Close,
+    /// And do not try again what is not stored yet.
+    GiveUp,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Shop {
+    pub(super) orders: Arc<Orders>,
+    pub(super) arrivals: Arrivals,
+    pub(super) naming: Naming,
+    pub(super) run: String,
+    pub(super) observer: Arc<Observer>,
+    /// Room for orders under way.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) signal: watch::Receiver<Signal>,
+}
+
+/// What a message is to the run.
+#[derive(Debug)]
+enum Purpose {
+    Submit {
+        number: u64,
+        order: String,
+    },
+    Poison,
+    /// A repetition, or a wish.
+    Other,
+}
+
+/// An order, and everything that goes out with it.
+struct Prepared {
+    arrival: Arrival,
+    chosen: Chosen,
+    later: Option<(Moment, Outgoing)>,
+    asks: bool,
+    messages: Vec<(Outgoing, Purpose)>,
+}
+
+impl Shop {
+    /// Sends all orders of the run; ends when the broker has everything, or when it is told to give up.
+    pub(super) async fn run(mut self, bus: SharedBus, start: Instant) {
+        let mut sender = Sender::new("/sim/shop", format!("{}-shop", self.run));
+        let unacked = Arc::new(Semaphore::new(UNACKED));
+        let mut deliveries = JoinSet::new();
+        while let Some(arrival) = self.arrivals.next() {
+            // Made before its time, so that making it delays nothing.
+            let prepared = self.prepare(arrival, &mut sender);
+            let intended = start + arrival.at;
+            let room = Arc::clone(&self.room);
+            let turn = async {
+                sleep_until(intended).await;
+                room.acquire().await.is_ok_and(|permit| {
+                    permit.forget(); // given back when the order ends
+                    true
+                })
+            };
+            let is_open = tokio::select! {
+                biased;
+                _ = self.signal.wait_for(|signal| *signal != Signal::Open) => false,
+                is_open = turn => is_open,
+            };
+            if !is_open {
+                self.tell_unsent(arrival, start);
+                break;
+            }
+            let sent = Instant::now();
+            let messages = self.announce(prepared, intended, sent);
+            for (message, purpose) in messages {
+                let Ok(permit) = Arc::clone(&unacked).acquire_owned().await else { return };
+                let (bus, observer) = (Arc::clone(&bus), Arc::clone(&self.observer));
+                deliveries.spawn(deliver(bus, message, purpose, observer, self.signal.clone(), permit));
+            }
+            while deliveries.try_join_next().is_some() {}
+        }
+        while deliveries.join_next().await.is_some() {}
+    }
+
+    /// Orders that should have been sent by now, this one and those behind it.
+    fn tell_unsent(&mut self, next: Arrival, start: Instant) {
+        let late = Instant::now().saturating_duration_since(start).saturating_sub(A_MOMENT);
+        if next.at < late {
+            let behind = self.arrivals.by_ref().take_while(|arrival| arrival.at < late).count();
+            self.observer.note(Note::Unsent(1 + behind as u64));
+        }
+    }
+
+    fn prepare(&self, arrival: Arrival, sender: &mut Sender) -> Prepared {
+        let chosen = self.orders.order(arrival.number);
+        let planned = &chosen.planned;
+        let order = planned.order_id();
+        let subject = |plane: &str, name: &str| self.naming.subject(plane, "order", name, order);
+        let mut submit = sender.message(subject("intake", "submit"), json(&planned.submit));
+        submit.headers.push("Reply-To", self.naming.subject("receipt", &self.run, "submit", order));
+        let mut messages: Vec<(Outgoing, Purpose)> =
+            (1..planned.times).map(|_| (submit.clone(), Purpose::Other)).collect();
+        messages.insert(0, (submit, Purpose::Submit { number: arrival.number, order: order.to_owned() }));
+        let wish = planned.cancel().map(|body| sender.message(subject("ask", "cancel"), json(&body)));
+        let (mut later, mut asks) = (None, false);
+        match planned.wish.as_ref().map(|wish| wish.moment).zip(wish) {
+            Some((Moment::BeforeSubmit, wish)) => {
+                messages.insert(0, (wish, Purpose::Other));
+                asks = true;
+            }
+            Some((Moment::WithSubmit, wish)) => {
+                messages.push((wish, Purpose::Other));
+                asks = true;
+            }
+            wish => later = wish,
+        }
+        if chosen.is_poisoned {
+            let key = format!("{}-poison-{}", self.run, arrival.number);
+            let kind = POISONS[usize::try_from(arrival.number % 3).unwrap_or(0)];
+            let subject = self.naming.subject("intake", "order", "submit", &key);
+            // Its dead letter is recognised by this id.
+            let message = sender.message_with_id(subject, Bytes::from_static(kind.as_bytes()), &key);
+            messages.push((message, Purpose::Poison));
+        }
+        Prepared { arrival, chosen, later, asks, messages }
+    }
+
+    /// Tells of the order before anybody can hear of it.
+    fn announce(&self, prepared: Prepared, intended: Instant, sent: Instant) -> Vec<(Outgoing, Purpose)> {
+        let Prepared { arrival, chosen, later, asks, messages } = prepared;
+        let Chosen { class, planned, is_hot, .. } = chosen;
+        let begun = Begun { number: arrival.number, intended, sent, class, phase: arrival.phase, is_hot };
+        let order = planned.order_id().to_owned();
+        let (legal, submit) = (planned.legal, Box::new(planned.submit));
+        self.observer.note(Note::Begun { begun, submit, legal, wish: later });
+        if asks {
+            self.observer.note(Note::Asked(order));
+        }
+        messages
+    }
+}
+
+/// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.
+async fn deliver(
+    bus: SharedBus,
+    message: Outgoing,
+    purpose: Purpose,
+    observer: Arc<Observer>,
+    mut signal: watch::Receiver<Signal>,
+    _permit: OwnedSemaphorePermit,
+) {
+    let mut pause = FIRST_PAUSE;
+    let lost = |trouble: Trouble, cause: &str| {
+        observer.note(Note::Trouble(trouble, format!("{}: {cause}", message.subject)));
+        if let Purpose::Submit { number, order } = &purpose {
+            // Given up is not the same as not stored: only a definite refusal takes the order out of the books.
+            if trouble == Trouble::Refused {
+                observer.note(Note::Withdrawn { number: *number, order: order.clone() });
+            }
+        }
+    };
+    loop {
+        let (trouble, cause) = match bus.store(message.clone(), Expect::Anything).await {
+            StoreOutcome::Stored(_) => {
+                match purpose {
+                    Purpose::Submit { number, .. } => {
+                        observer.note(Note::Acked { number, at: Instant::now() });
+                    }
+                    Purpose::Poison => observer.note(Note::PoisonStored),
+                    Purpose::Other => {}
+                }
+                return;
+            }
+            StoreOutcome::Refused(cause) => return lost(Trouble::Refused, &cause),
+            StoreOutcome::Full => (Trouble::Full, "the stream is at its bound".to_owned()),
+            StoreOutcome::Unknown(cause) => (Trouble::Unknown, cause),
+            StoreOutcome::Conflict => (Trouble::Unknown, "conflict".to_owned()),
+        };
+        observer.note(Note::Trouble(trouble, format!("{}: {cause}", message.subject)));
+        tokio::select! {
+            _ = signal.wait_for(|signal| *signal == Signal::GiveUp) => return lost(Trouble::GivenUp, &cause),
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+fn json(body: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(body).expect("a struct with named fields always becomes JSON").into()
+}
