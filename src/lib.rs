@@ -12,6 +12,7 @@ pub mod composition;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod load;
 pub mod query;
 pub mod raw;
 pub mod serve;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use doorbuster::raw::cli::Arguments;
+use doorbuster::load::cli::Arguments;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // A usage error ends here with exit code 2 and the usage on stderr; `--help` and `--version` with 0.
-    doorbuster::raw::run(Arguments::parse()).into()
+    doorbuster::load::run(Arguments::parse())
 }
