@@ -16,13 +16,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use loadtest::run::{DriveError, Ending, Heard, Setting, Summary, drive, text};
+use loadtest::run::compare::{self, compare};
+use loadtest::run::search::{Search, Step};
+use loadtest::run::{DriveError, Ending, Heard, Setting, Summary, drive, page, text};
 use loadtest::scenario::{Scenario, builtin, schema};
 
 use crate::composition;
 use crate::serve::signals::until_asked_to_end;
 use crate::telemetry;
-use cli::{Arguments, Command, InitOptions, ListOptions, RunOptions, TargetOptions, ValidateOptions};
+use cli::{
+    Arguments, Command, CompareOptions, InitOptions, ListOptions, ReportOptions, RunOptions, SearchOptions,
+    TargetOptions, ValidateOptions,
+};
 use display::Display;
 use stage::Stage;
 use trouble::Trouble;
@@ -32,6 +37,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
     let ended = match arguments.command {
         Command::Measure(command) => return crate::raw::run(crate::raw::cli::Arguments { command }).into(),
         Command::Run(options) => run_scenario(&options),
+        Command::Search(options) => search(&options),
+        Command::Compare(options) => compare_runs(&options),
+        Command::Report(options) => report(&options),
         Command::Validate(options) => Ok(validate(&options)),
         Command::Init(options) => init(&options),
         Command::List(options) => Ok(list(options)),
@@ -51,14 +59,30 @@ fn print(text: &str) {
 fn run_scenario(options: &RunOptions) -> Result<Ending, Trouble> {
     telemetry::log_to_stderr("error,doorbuster=warn,loadtest=warn");
     let scenario = adapted(options)?;
+    // What cannot be read or written is told before the run, not after it.
+    let baseline = options.baseline.as_deref().map(summary_in).transpose()?;
     if let Some(folder) = &options.out {
         make_folder(folder)?;
     }
-    let summary = composition::block_on(Box::pin(measured(&scenario, &options.target, options.quiet)))?;
+    let mut summary = composition::block_on(Box::pin(measured(&scenario, &options.target, options.quiet)))?;
+    let mut difference = String::new();
+    if let Some(before) = &baseline {
+        let comparison = compare(before, &summary, options.max_regression);
+        for one in comparison.regressions() {
+            let (before, after) = (one.unit.show(one.before), one.unit.show(one.after));
+            summary.also(Ending::Regression, format!("{} was {before}, is {after}", one.what));
+        }
+        difference = format!("\nagainst the baseline\n{}", compare::text(&comparison));
+    }
+    let against = baseline.as_ref().map(|before| (before, options.max_regression));
     if let Some(folder) = &options.out {
         write(&folder.join("summary.json"), &format!("{}\n", summary.json()))?;
+        write(&folder.join("report.html"), &page(&summary, against))?;
     }
-    print(&if options.json { summary.json() } else { text::text(&summary) });
+    if let Some(file) = &options.html {
+        write(file, &page(&summary, against))?;
+    }
+    print(&if options.json { summary.json() } else { text::text(&summary) + &difference });
     Ok(summary.ending.how)
 }
 
@@ -97,6 +121,76 @@ async fn measured(scenario: &Scenario, target: &TargetOptions, quiet: bool) -> R
     let mut summary = driven.map_err(|error| broken_off(&error))?;
     summary.resources = resources;
     Ok(summary)
+}
+
+/// Runs after run, each on a stage of its own, until the highest rate is found.
+fn search(options: &SearchOptions) -> Result<Ending, Trouble> {
+    telemetry::log_to_stderr("error,doorbuster=warn,loadtest=warn");
+    let mut scenario = read(&options.scenario, None)?;
+    if !options.slo.is_empty() {
+        scenario.objectives.clone_from(&options.slo);
+    }
+    let (mut search, mut steps) = (Search::new(options.min, options.max.max(options.min)), Vec::new());
+    while let Some(rate) = search.next() {
+        let step = scenario.at_rate(rate, options.duration);
+        let summary = composition::block_on(Box::pin(measured(&step, &options.target, options.quiet)))?;
+        if summary.ending.how == Ending::Interrupted {
+            return Ok(Ending::Interrupted);
+        }
+        let step = Step::of(rate, &summary);
+        if !options.json {
+            print(&step.line());
+        }
+        search.tell(step.held);
+        steps.push(step);
+    }
+    let found = search.found();
+    if options.json {
+        print(&serde_json::json!({ "rate": found, "steps": steps }).to_string());
+    } else {
+        print(&found.map_or_else(
+            || format!("nothing from {:.1}/s on holds", options.min),
+            |rate| format!("the highest rate that holds, twice: {rate:.1} orders a second"),
+        ));
+    }
+    Ok(if found.is_some() { Ending::Good } else { Ending::ObjectiveMissed })
+}
+
+fn compare_runs(options: &CompareOptions) -> Result<Ending, Trouble> {
+    let (before, after) = (summary_in(&options.before)?, summary_in(&options.after)?);
+    let comparison = compare(&before, &after, options.max_regression);
+    print(&if options.json {
+        serde_json::to_string(&comparison).expect("finite numbers and texts have a JSON form")
+    } else {
+        compare::text(&comparison).trim_end().to_owned()
+    });
+    let is_worse = comparison.regressions().next().is_some();
+    Ok(if is_worse { Ending::Regression } else { Ending::Good })
+}
+
+/// The report is the work, so its exit code says only whether it was made.
+fn report(options: &ReportOptions) -> Result<Ending, Trouble> {
+    let summary = summary_in(&options.summary)?;
+    let baseline = options.baseline.as_deref().map(summary_in).transpose()?;
+    if let Some(file) = &options.html {
+        let against = baseline.as_ref().map(|before| (before, options.max_regression));
+        write(file, &page(&summary, against))?;
+        return Ok(Ending::Good);
+    }
+    print(&text::text(&summary));
+    if let Some(before) = &baseline {
+        print(&compare::text(&compare(before, &summary, options.max_regression)));
+    }
+    Ok(Ending::Good)
+}
+
+fn summary_in(path: &Path) -> Result<Summary, Trouble> {
+    let unreadable = |cause: String| {
+        let what = format!("cannot read the summary {}: {cause}", path.display());
+        Trouble::new(Ending::Usage, what, "give a summary.json that `loadtest run --out` has written")
+    };
+    let text = std::fs::read_to_string(path).map_err(|cause| unreadable(cause.to_string()))?;
+    Summary::parse(&text).map_err(unreadable)
 }
 
 fn broken_off(error: &DriveError) -> Trouble {

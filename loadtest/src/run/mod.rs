@@ -3,19 +3,25 @@
 //!
 //! Reading order: [`arrivals`] (when), [`orders`] (which), `shop` (sends them), [`conduct`] (who answers how), `observer` (hears
 //! everything), `recorder` and `series` (what is measured), [`driver`] (the run), `place` and `play` (its parts), [`judgement`] (what must hold), [`summary`]
-//! (what is kept of a run), `summing` (made here), [`ending`] (how it ends); then what is made of summaries: [`text`].
+//! (what is kept of a run), `summing` (made here), [`ending`] (how it ends); then what is made of summaries:
+//! [`text`], [`compare`], [`page`], [`search`].
 
 pub mod arrivals;
+pub mod compare;
 pub mod conduct;
 pub mod driver;
 pub mod ending;
+#[cfg(test)]
+mod example;
 pub mod judgement;
 mod letters;
 mod observer;
 pub mod orders;
+mod page;
 mod place;
 mod play;
 mod recorder;
+pub mod search;
 mod series;
 mod shop;
 pub mod summary;
@@ -24,6 +30,7 @@ pub mod text;
 
 pub use driver::{DriveError, Heard, Progress, Setting, drive};
 pub use ending::Ending;
+pub use page::page;
 pub use place::{Connect, Place};
 pub use summary::Summary;
 
