@@ -117,9 +117,10 @@ async fn measured(scenario: &Scenario, target: &TargetOptions, quiet: bool) -> R
     let heard = Heard { progress: |progress: &_| display.show(progress), asked_to_end };
     let driven = Box::pin(drive(setting, heard)).await;
     drop(display);
-    let resources = stage.close().await?;
+    let (resources, restarts) = stage.close().await?;
     let mut summary = driven.map_err(|error| broken_off(&error))?;
     summary.resources = resources;
+    summary.restarts = restarts;
     Ok(summary)
 }
 

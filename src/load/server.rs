@@ -6,13 +6,14 @@ use domain::decider::Participant;
 use loadtest::raw::accounting::cpu_microseconds;
 use loadtest::run::Ending;
 use loadtest::run::summary::Resource;
-use loadtest::scenario::{Scenario, Writing};
+use loadtest::scenario::{Scenario, Writing, nearest};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::trouble::Trouble;
 use crate::cli::ServeOptions;
-use crate::config::{Config, environment_name};
+use crate::config::{Config, DEFAULTS, environment_name, flatten};
 use crate::exit::Failure;
 use crate::raw::child::Child;
 use crate::raw::stage::free_port;
@@ -37,6 +38,19 @@ pub(super) fn environment(scenario: &Scenario) -> Vec<(String, String)> {
 
 /// The configuration that comes of it.
 pub(super) fn configuration(scenario: &Scenario) -> Result<Config, Trouble> {
+    let known =
+        flatten(&toml::from_str(DEFAULTS).expect("the defaults are compiled in, and a test reads them"));
+    let unknown = scenario.server.keys().filter(|key| !known.contains_key(*key)).map(|key| {
+        let meant = nearest(key, known.keys().map(String::as_str));
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+        format!("server.{key}: unknown key{meant}")
+    });
+    let unknown: Vec<String> = unknown.collect();
+    if !unknown.is_empty() {
+        let what = format!("{} is no valid scenario:\n  {}", scenario.name, unknown.join("\n  "));
+        let remedy = "config/default.toml has every key with its unit, default and reason";
+        return Err(Trouble::new(Ending::ScenarioInvalid, what, remedy));
+    }
     Config::from_layers(&ServeOptions::default(), environment(scenario).into_iter()).map_err(|failure| {
         let Failure { what, remedy, .. } = failure;
         Trouble::new(Ending::ScenarioInvalid, format!("[server] of {}: {what}", scenario.name), remedy)
@@ -52,6 +66,8 @@ struct Server {
     child: Child,
     /// Of those that were killed.
     cpu_microseconds: u64,
+    /// Seconds from each kill to ready.
+    restarts: Vec<f64>,
 }
 
 impl Server {
@@ -61,7 +77,14 @@ impl Server {
         environment: Vec<(String, String)>,
     ) -> Result<Self, Failure> {
         let child = spawn(&program, nats, &environment).await?;
-        Ok(Self { program, nats: nats.to_owned(), environment, child, cpu_microseconds: 0 })
+        Ok(Self {
+            program,
+            nats: nats.to_owned(),
+            environment,
+            child,
+            cpu_microseconds: 0,
+            restarts: Vec::new(),
+        })
     }
 
     fn cpu_microseconds(&self) -> u64 {
@@ -72,7 +95,9 @@ impl Server {
     async fn restart(&mut self) -> Result<(), Failure> {
         self.cpu_microseconds = self.cpu_microseconds();
         self.child.kill().await;
+        let killed = Instant::now();
         self.child = spawn(&self.program, &self.nats, &self.environment).await?;
+        self.restarts.push(killed.elapsed().as_secs_f64());
         Ok(())
     }
 }
@@ -123,17 +148,18 @@ impl Keeper {
     }
 
     /// Ends the server and tells what it has used. Everybody else who holds a sender has let it go before.
-    pub(super) async fn end(self) -> Result<Resource, Failure> {
+    pub(super) async fn end(self) -> Result<(Resource, Vec<f64>), Failure> {
         drop(self.told);
         let ended = self.work.await;
         let (mut server, failure) = ended.map_err(crate::raw::stage::trouble)?;
         let cpu = std::time::Duration::from_micros(server.cpu_microseconds()).as_secs_f64();
         let resident_mib = server.child.id().and_then(resident_mib).unwrap_or_default();
         server.child.kill().await;
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(Resource { process: "doorbuster serve".to_owned(), cpu_seconds: cpu, resident_mib }),
+        if let Some(failure) = failure {
+            return Err(failure);
         }
+        let process = "doorbuster serve".to_owned();
+        Ok((Resource { process, cpu_seconds: cpu, resident_mib }, server.restarts))
     }
 }
 

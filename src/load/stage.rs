@@ -184,8 +184,9 @@ impl Stage {
         }
     }
 
-    /// Ends what was started, and tells what it has used.
-    pub(super) async fn close(self) -> Result<Vec<Resource>, Trouble> {
+    /// Ends what was started, and tells what it has used and how long restarts took.
+    pub(super) async fn close(self) -> Result<(Vec<Resource>, Vec<f64>), Trouble> {
+        let mut restarts = Vec::new();
         let mut resources: Vec<Resource> = used("loadtest", std::process::id()).into_iter().collect();
         match self.parts {
             Parts::Embedded(node) => {
@@ -195,13 +196,15 @@ impl Stage {
                 }
             }
             Parts::Own { mut nats, keeper } => {
-                resources.push(keeper.end().await?);
+                let (resource, after_kills) = keeper.end().await?;
+                restarts = after_kills;
+                resources.push(resource);
                 resources.extend(nats.id().and_then(|id| used("nats-server", id)));
                 nats.kill_9().map_err(crate::raw::stage::trouble)?;
             }
             Parts::Target => {}
         }
-        Ok(resources)
+        Ok((resources, restarts))
     }
 }
 

@@ -8,6 +8,7 @@ mod command_line;
 mod crashes;
 mod http;
 mod largest;
+mod load;
 mod losses;
 mod pressure;
 mod product;

@@ -81,6 +81,7 @@ pub(super) fn example() -> Summary {
         errors: Vec::new(),
         verdict: Verdict { clean: true, checks: 9, ..Verdict::default() },
         streams: BTreeMap::new(),
+        restarts: vec![0.5],
         resources: Vec::new(),
     }
 }

@@ -136,7 +136,7 @@ impl Observer {
             Note::Withdrawn { number, order } => {
                 state.auditor.withdrawn(&order);
                 state.wishes.remove(&number);
-                state.recorder.ended(number, Instant::now());
+                state.recorder.withdrawn(number, Instant::now());
                 self.room.add_permits(1);
             }
         }

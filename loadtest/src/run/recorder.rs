@@ -94,6 +94,7 @@ struct Running {
     phase: usize,
     counts: bool,
     seen: [bool; 4],
+    has_ended: bool,
     is_hot: bool,
 }
 
@@ -176,8 +177,10 @@ impl Recorder {
             *sent += 1;
         }
         self.series.see(sent, Sign::Sent, None);
-        self.running
-            .insert(number, Running { intended, sent, class, phase, counts, seen: [false; 4], is_hot });
+        self.running.insert(
+            number,
+            Running { intended, sent, class, phase, counts, seen: [false; 4], has_ended: false, is_hot },
+        );
     }
 
     /// An order has come to the end of a leg; only the first time counts.
@@ -188,25 +191,44 @@ impl Recorder {
         }
         let corrected = at.saturating_duration_since(running.intended);
         self.series.see(at, Sign::Leg(leg), Some(corrected));
-        if !running.counts {
-            return;
+        if running.counts {
+            self.corrected[leg.place()].record(corrected);
+            self.raw[leg.place()].record(at.saturating_duration_since(running.sent));
+            self.classes[running.class.place()][leg.place()].record(corrected);
+            if let Some((_, legs)) = self.phases.get_mut(running.phase) {
+                legs[leg.place()].record(corrected);
+            }
+            if leg == Leg::Complete {
+                self.counts.completed += 1;
+                self.last_completed = self.last_completed.max(at);
+            }
         }
-        self.corrected[leg.place()].record(corrected);
-        self.raw[leg.place()].record(at.saturating_duration_since(running.sent));
-        self.classes[running.class.place()][leg.place()].record(corrected);
-        if let Some((_, legs)) = self.phases.get_mut(running.phase) {
-            legs[leg.place()].record(corrected);
-        }
-        if leg == Leg::Complete {
-            self.counts.completed += 1;
-            self.last_completed = self.last_completed.max(at);
+        if leg == Leg::Ack {
+            self.forget(number);
         }
     }
 
-    /// Nothing more is measured of this order.
+    /// An order has ended. Its ack may still be on its way to us, and is measured all the same: it would be the slow ones that
+    /// are missing.
     pub(super) fn ended(&mut self, number: u64, at: Instant) {
-        if self.running.remove(&number).is_some() {
-            self.series.see(at, Sign::Ended, None);
+        let Some(running) = self.running.get_mut(&number).filter(|running| !running.has_ended) else {
+            return;
+        };
+        running.has_ended = true;
+        self.series.see(at, Sign::Ended, None);
+        self.forget(number);
+    }
+
+    /// The broker has refused the submit of an order: no ack will come.
+    pub(super) fn withdrawn(&mut self, number: u64, at: Instant) {
+        self.ended(number, at);
+        self.running.remove(&number);
+    }
+
+    fn forget(&mut self, number: u64) {
+        let is_over = |running: &Running| running.has_ended && running.seen[Leg::Ack.place()];
+        if self.running.get(&number).is_some_and(is_over) {
+            self.running.remove(&number);
         }
     }
 
@@ -255,6 +277,17 @@ mod tests {
         assert!((recorder.raw[0].quantiles().max - 10.0).abs() < 0.1);
         assert!((recorder.lateness.quantiles().p99 - 30.0).abs() < 0.1);
         assert_eq!(recorder.corrected[0].count(), 1, "only the first time counts");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ack_that_comes_after_the_end_of_its_order_is_measured() {
+        let mut recorder = recorder();
+        let at = Instant::now() + Duration::from_secs(2);
+        recorder.begun(begun(1, at, at));
+        recorder.ended(1, at + Duration::from_millis(1));
+        recorder.reached(1, Leg::Ack, at + Duration::from_millis(2));
+        assert_eq!(recorder.corrected[0].count(), 1);
+        assert!(recorder.running.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -50,6 +50,8 @@ pub struct Summary {
     pub verdict: Verdict,
     /// Messages stored in each stream during the run.
     pub streams: BTreeMap<String, u64>,
+    /// Seconds that the server needed after each kill -9, from its start to ready.
+    pub restarts: Vec<f64>,
     /// What processes started for the run have used.
     pub resources: Vec<Resource>,
 }

@@ -89,6 +89,7 @@ pub(super) fn sum_up(
         errors: errors(&state),
         verdict,
         streams: outcome.streams,
+        restarts: Vec::new(),
         resources: Vec::new(),
     }
 }

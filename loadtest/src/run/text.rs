@@ -105,6 +105,9 @@ fn foot(page: &mut String, summary: &Summary) {
         "with        {}; {} cores, {}",
         environment.version, environment.cores, environment.system
     );
+    for seconds in &summary.restarts {
+        let _ = writeln!(page, "restarted   ready {seconds:.2} s after kill -9");
+    }
     for one in &summary.resources {
         let (cpu, memory) = (one.cpu_seconds, one.resident_mib);
         let _ = writeln!(

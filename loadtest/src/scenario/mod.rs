@@ -18,7 +18,7 @@ pub use meaning::{
     Behaviours, Class, Data, Fault, FaultKind, HotSku, Invariant, MixShares, Phase, Scenario, Skew, Spacing,
     Writing,
 };
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, nearest};
 pub use schema::schema;
 
 impl Scenario {

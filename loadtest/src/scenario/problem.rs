@@ -76,7 +76,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The word among `known` that was probably meant, if one is near enough.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let far = known.into_iter().map(|candidate| (distance(word, candidate), candidate));
     let (distance, candidate) = far.min()?;
     (distance <= 1 + word.chars().count() / 3).then_some(candidate)

@@ -40,7 +40,7 @@ pub(super) struct Band {
     pub(super) from: f64,
     pub(super) to: f64,
     pub(super) label: String,
-    /// `phase`, `fault` or `warmup`.
+    /// `phase`, `fault`, `moment` or `warmup`.
     pub(super) kind: &'static str,
 }
 
@@ -148,13 +148,13 @@ impl Chart {
                 out,
                 "<rect class=\"band {}{stripe}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
                 band.kind,
-                (to - from).max(1.0),
+                (to - from).max(2.0),
                 HEIGHT - TOP - BOTTOM,
                 escaped(&band.label)
             );
             // A label that is wider than its band is only in the title.
             let width = f64::from(u32::try_from(band.label.chars().count()).unwrap_or(u32::MAX)) * 6.2;
-            if width < to - from && band.kind != "fault" {
+            if width < to - from && band.kind == "phase" {
                 let _ = write!(
                     out,
                     "<text class=\"band\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
@@ -162,7 +162,7 @@ impl Chart {
                     TOP - 7.0,
                     escaped(&band.label)
                 );
-            } else if band.kind == "fault" {
+            } else if matches!(band.kind, "fault" | "moment") {
                 let _ = write!(
                     out,
                     "<text class=\"fault\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",

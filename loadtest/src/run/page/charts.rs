@@ -63,7 +63,10 @@ pub(super) fn curve(summary: &Summary, before: Option<&Summary>) -> String {
     for (of, is_before) in [(Some(summary), false), (before, true)] {
         let Some(of) = of else { continue };
         for leg in &of.legs {
-            let points = leg.curve.iter().map(|(part, value)| (nines(*part), Some(*value))).collect();
+            // The slowest of n orders stands at one nth: beyond it nothing was measured.
+            let most = 1.0 - 1.0 / crate::run::as_f64(leg.corrected.count.max(2));
+            let place = |(part, value): &(f64, f64)| (nines(part.min(most)), Some(*value));
+            let points = leg.curve.iter().map(place).collect();
             let word = if is_before { ", baseline" } else { "" };
             let name = format!("{}{word}", leg.leg.as_str());
             lines.push(Line { name, colour: leg.leg.place() + 1, is_dashed: is_before, points });
@@ -95,7 +98,7 @@ fn bands(summary: &Summary) -> Vec<Band> {
         from: fault.begins,
         to: fault.ends,
         label: fault.label.clone(),
-        kind: "fault",
+        kind: if fault.ends > fault.begins { "fault" } else { "moment" },
     }));
     bands
 }

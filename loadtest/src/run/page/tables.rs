@@ -183,6 +183,9 @@ pub(super) fn conditions(summary: &Summary) -> String {
         ("poison", format!("{} sent, {} dead letters", measured.poison, measured.dead_letters)),
         ("broker messages", format!("{:.1} for each order", measured.messages_per_order)),
     ];
+    for seconds in &summary.restarts {
+        rows.push(("restarted", format!("ready {seconds:.2} s after kill -9")));
+    }
     for one in &summary.resources {
         let text = format!(
             "{}: {:.1} s of processor time, {:.0} MiB at the end",
