@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::arrivals::Arrivals;
 use super::conduct::{behaviours_at, is_patient};
-use super::judgement::Watch;
+use super::judgement::{Books, Watch};
 use super::letters;
 use super::observer::Observer;
 use super::orders::Orders;
@@ -183,7 +183,8 @@ pub async fn drive(
     let expected = if interrupted { 0 } else { poison };
     let letters = letters::count(&bus, &letters, letters_from, &format!("{run}-"), expected).await?;
     let streams = summing::since(&before, &summing::count(&bus, &naming).await);
-    let outcome = Outcome { aborted, interrupted, letters, streams, seconds };
+    let books = if external_participants { Books::Unseen } else { Books::Seen };
+    let outcome = Outcome { aborted, interrupted, books, letters, streams, seconds };
     Ok(summing::sum_up(&scenario, environment, &observer, outcome))
 }
 

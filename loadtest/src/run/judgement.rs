@@ -11,6 +11,13 @@ use crate::scenario::objective::{Metric, Objective};
 use crate::scenario::quantity::milliseconds;
 use crate::scenario::{Invariant, Scenario};
 
+/// Whether the auditor sees what participants write into their books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Books {
+    Seen,
+    Unseen,
+}
+
 /// What objectives are judged by.
 pub(super) struct Evidence<'a> {
     pub(super) recorder: &'a Recorder,
@@ -97,13 +104,14 @@ impl Watch {
     }
 }
 
-/// What came of each invariant.
-pub(super) fn invariants(scenario: &Scenario, verdict: &Verdict) -> Vec<InvariantResult> {
+/// What came of each invariant. Without the books of the participants some cannot be judged, and are not said to hold.
+pub(super) fn invariants(scenario: &Scenario, verdict: &Verdict, books: Books) -> Vec<InvariantResult> {
     let of = |invariant: Invariant| {
         let counts = invariant.checks().iter().filter_map(|check| verdict.by_check.get(*check));
         InvariantResult {
             name: invariant.as_str().to_owned(),
-            is_on: scenario.invariants.contains(&invariant),
+            is_on: scenario.invariants.contains(&invariant)
+                && (books == Books::Seen || invariant.is_seen_without_books()),
             violations: counts.sum(),
         }
     };
@@ -179,7 +187,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Evidence, Findings, Watch, ended, invariants};
+    use super::{Books, Evidence, Findings, Watch, ended, invariants};
     use crate::auditor::{Tally, Verdict};
     use crate::run::ending::Ending;
     use crate::run::recorder::{Begun, Recorder};
@@ -243,10 +251,17 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(&mut look), [false, false, false, true]);
     }
 
+    #[test]
+    fn what_cannot_be_judged_is_not_said_to_hold() {
+        let judged = invariants(&scenario(""), &Verdict::default(), Books::Unseen);
+        let names: Vec<&str> = judged.iter().filter(|one| one.is_on).map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["no_lost", "exactly_one_terminal", "form_of_contract"]);
+    }
+
     fn end(scenario: &Scenario, verdict: &Verdict, p99: f64, aborted: bool, interrupted: bool) -> Ending {
         let findings = Findings {
             objectives: &[],
-            invariants: &invariants(scenario, verdict),
+            invariants: &invariants(scenario, verdict, Books::Seen),
             lateness: Quantiles { p99, ..Quantiles::default() },
             measured: Measured { counted: 1, ..Measured::default() },
             aborted: aborted.then(|| "x".to_owned()),

@@ -230,7 +230,7 @@ pub struct ObjectiveResult {
 pub struct InvariantResult {
     /// Its key in the scenario.
     pub name: String,
-    /// Does it count?
+    /// Does it count? False if the scenario switches it off, or if it cannot be judged.
     pub is_on: bool,
     /// How often it did not hold.
     pub violations: u64,

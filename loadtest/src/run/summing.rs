@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus::ports::SharedBus;
 
 use super::as_f64;
-use super::judgement::{Evidence, Findings, ended, errors_rate, invariants};
+use super::judgement::{Books, Evidence, Findings, ended, errors_rate, invariants};
 use super::observer::{Observer, State};
 use super::recorder::Times;
 use super::summary::{
@@ -22,6 +22,7 @@ use crate::scenario::{Class, Scenario};
 pub(super) struct Outcome {
     pub(super) aborted: Option<String>,
     pub(super) interrupted: bool,
+    pub(super) books: Books,
     /// Dead letters of this run, and one that should not be there.
     pub(super) letters: (u64, Option<String>),
     pub(super) streams: BTreeMap<String, u64>,
@@ -60,7 +61,7 @@ pub(super) fn sum_up(
     let evidence = Evidence { recorder, orders, dead_letters };
     let objectives: Vec<_> =
         scenario.objectives.iter().map(|objective| evidence.judge(scenario, objective)).collect();
-    let invariants = invariants(scenario, &verdict);
+    let invariants = invariants(scenario, &verdict, outcome.books);
     let lateness = recorder.lateness.quantiles();
     let findings = Findings {
         objectives: &objectives,

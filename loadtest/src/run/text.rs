@@ -78,9 +78,9 @@ fn results(page: &mut String, summary: &Summary) {
     }
     for one in &summary.invariants {
         let word = match (one.violations, one.is_on) {
-            (0, _) => "held  ",
-            (_, true) => "BROKEN",
             (_, false) => "(off) ",
+            (0, true) => "held  ",
+            (_, true) => "BROKEN",
         };
         let _ = writeln!(page, "{word}  {}: {} violations", one.name, one.violations);
     }

@@ -272,6 +272,11 @@ impl Invariant {
         }
     }
 
+    /// Can it be judged without the books of the participants?
+    pub const fn is_seen_without_books(self) -> bool {
+        matches!(self, Self::NoLost | Self::ExactlyOneTerminal | Self::FormOfContract)
+    }
+
     /// The checks of the auditor that it stands for.
     pub const fn checks(self) -> &'static [&'static str] {
         match self {
