@@ -18,6 +18,7 @@ pub mod raw;
 pub mod serve;
 pub mod setup;
 mod standing;
+mod table;
 pub mod telemetry;
 
 use cli::{Arguments, Command};

@@ -2,7 +2,7 @@
 //!
 //! It speaks the public contract over a bus and knows nothing of how orders are processed, so it judges any server that
 //! keeps the contract. Reading order: [`contract`], [`workload`], [`ledger`], [`simulators`], [`auditor`], [`demo`],
-//! [`standing`]; beside it [`raw`], which measures the broker alone.
+//! [`standing`]; beside it [`raw`], which measures the broker alone, and [`table`], what is aimed at and what is reached.
 
 pub mod auditor;
 pub mod chance;
@@ -14,4 +14,5 @@ pub mod run;
 pub mod scenario;
 pub mod simulators;
 pub mod standing;
+pub mod table;
 pub mod workload;

@@ -137,6 +137,21 @@ impl Crowd {
         Ok(())
     }
 
+    /// Asks to cancel the orders of these numbers, each once; comes back when all wishes are stored.
+    pub async fn ask_to_cancel(&mut self, orders: impl Iterator<Item = u64>) {
+        let mut wishes = Vec::new();
+        for order in orders {
+            let order = self.plan.order(order).order_id().to_owned();
+            let body = json!({"order_id": order, "reason": "a wish to measure"});
+            let subject = self.naming.subject("ask", "order", "cancel", &order);
+            let message = self.shop.message(subject, body.to_string().into());
+            wishes.push(packable(self.partitions, &order, message));
+        }
+        for (message, _) in pack(wishes, Format::Json) {
+            store(&self.bus, message).await;
+        }
+    }
+
     fn submit(&mut self) -> Packable {
         let order = self.plan.order(self.submitted);
         self.submitted += 1;

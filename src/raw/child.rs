@@ -76,6 +76,11 @@ impl Child {
             None => Err(std::io::Error::other("it was told to end")),
         };
         told.map_err(|cause| unavailable(&self.name, &cause.to_string()))?;
+        self.hear(within).await
+    }
+
+    /// Reads what it says next.
+    pub(crate) async fn hear<T: DeserializeOwned>(&mut self, within: Duration) -> Result<T, Failure> {
         let line = self.line(within).await?;
         serde_json::from_str(&line).map_err(|cause| unavailable(&self.name, &format!("{cause}: {line}")))
     }

@@ -25,9 +25,96 @@ pub enum Command {
     Raw(RawOptions),
     /// Measure very many orders that wait: memory live and passivated, restart after kill -9, and an ERP that is away. Linux only.
     Standing(StandingOptions),
+    /// Measure everything that is aimed at in one go, and say what is met. Linux only.
+    Table(TableOptions),
     /// A process of a run.
     #[command(hide = true)]
     Role(RoleOptions),
+    /// A measurement inside a process of its own.
+    #[command(hide = true)]
+    Inside(InsideOptions),
+}
+
+/// `loadtest table`.
+#[derive(Debug, Clone, Args)]
+pub struct TableOptions {
+    /// How often each contender runs; the order turns around from round to round. Fewer than five say little.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: Option<u32>,
+    /// Smaller runs, and 50,000 orders instead of a million: within five minutes.
+    #[arg(long)]
+    pub quick: bool,
+    /// How many orders each run has instead; ten times as many wait.
+    #[arg(long, value_name = "N", conflicts_with = "quick", value_parser = clap::value_parser!(u32).range(10..=50_000))]
+    pub orders: Option<u32>,
+    /// Measure only these parts, with commas between.
+    #[arg(long, value_name = "PARTS", value_enum, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// The server to measure; without it, the `doorbuster` beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub doorbuster: Option<PathBuf>,
+    /// Print one JSON object on stdout instead of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Against the bare broker.
+    Ring,
+    /// The engine without a broker.
+    Engine,
+    /// Very many orders that wait.
+    Standing,
+}
+
+const ROUNDS: u32 = 6;
+const QUICK_ROUNDS: u32 = 5;
+
+impl TableOptions {
+    /// How often each contender runs.
+    pub fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { QUICK_ROUNDS } else { ROUNDS })
+    }
+
+    /// True if a part is to be measured.
+    pub fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+/// A measurement inside a process of its own; it prints one line.
+#[derive(Debug, Clone, Args)]
+pub struct InsideOptions {
+    /// What is measured.
+    #[arg(value_enum)]
+    pub what: Inside,
+    /// How many orders.
+    #[arg(long)]
+    pub orders: u32,
+    /// How often.
+    #[arg(long)]
+    pub rounds: u32,
+}
+
+/// What is measured inside a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Inside {
+    /// Order messages a second and core.
+    Engine,
+    /// Actors against a loop.
+    Shards,
+}
+
+impl Inside {
+    /// Its word on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::Shards => "shards",
+        }
+    }
 }
 
 /// `loadtest standing`.
@@ -42,6 +129,9 @@ pub struct StandingOptions {
     /// Print one JSON object on one line.
     #[arg(long)]
     pub json: bool,
+    /// Milliseconds that memory may settle before it is measured: orders at rest are packed after two seconds.
+    #[arg(long, value_name = "MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(0..=600_000))]
+    pub settle: u32,
 }
 
 /// Whether participants take batches.

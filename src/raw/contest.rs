@@ -1,14 +1,14 @@
 //! Which runs take place, in which order, and what is said of them.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bus::nats::find_nats_server;
 use loadtest::raw::report::{Contender, Report, Run, Setting};
 use loadtest::raw::trace::Totals;
 use serde::Serialize;
 
-use super::cli::{Mode, RawOptions, Sync};
+use super::cli::{Mode, RawOptions, Size, Sync};
 use super::recording::{self, Prepared, Ring};
 use super::stage::{Conditions, Measured, Server, Stage, trouble};
 use crate::exit::{Exit, Failure};
@@ -59,7 +59,7 @@ pub(super) async fn hold(options: &RawOptions) -> Result<Exit, Failure> {
             Recipes { naive: naive.as_ref().map(|(prepared, _)| prepared), packed: packed.as_ref() };
         for round in 1..=options.size().rounds {
             for contender in order_of(round).into_iter().filter(|contender| takes_part(*contender)) {
-                let run = run(options, &conditions, &setting, contender, recipes, round).await?;
+                let run = run(options.size(), &conditions, &setting, contender, recipes, round).await?;
                 tell(&format!(
                     "{} {} round {round} {}: {:.0} orders/s{}",
                     setting.mode,
@@ -86,21 +86,7 @@ fn order_of(round: u32) -> [Contender; 3] {
 }
 
 fn conditions(options: &RawOptions) -> Result<Conditions, Failure> {
-    if find_nats_server().is_none() {
-        return Err(Failure::unavailable(
-            "no nats-server found",
-            "set DOORBUSTER_NATS_SERVER to the binary, or put nats-server on the PATH",
-        ));
-    }
-    let loadtest = std::env::current_exe().map_err(trouble)?;
-    let beside: PathBuf = loadtest.with_file_name(format!("doorbuster{}", std::env::consts::EXE_SUFFIX));
-    let doorbuster = options.doorbuster.clone().unwrap_or(beside);
-    if !doorbuster.is_file() {
-        return Err(Failure::unavailable(
-            format!("there is no {}", doorbuster.display()),
-            "build it with `cargo build --release`, or name it with --doorbuster",
-        ));
-    }
+    let Programs { loadtest, doorbuster } = programs(options.doorbuster.as_deref())?;
     Ok(Conditions {
         loadtest,
         doorbuster,
@@ -111,6 +97,35 @@ fn conditions(options: &RawOptions) -> Result<Conditions, Failure> {
         rate: options.rate,
         patience: options.patience,
     })
+}
+
+/// The programs of a run.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// This one.
+    pub(crate) loadtest: PathBuf,
+    /// The server.
+    pub(crate) doorbuster: PathBuf,
+}
+
+/// Finds the programs: the server is `named`, or lies beside this one.
+pub(crate) fn programs(named: Option<&Path>) -> Result<Programs, Failure> {
+    if find_nats_server().is_none() {
+        return Err(Failure::unavailable(
+            "no nats-server found",
+            "set DOORBUSTER_NATS_SERVER to the binary, or put nats-server on the PATH",
+        ));
+    }
+    let loadtest = std::env::current_exe().map_err(trouble)?;
+    let beside: PathBuf = loadtest.with_file_name(format!("doorbuster{}", std::env::consts::EXE_SUFFIX));
+    let doorbuster = named.map_or(beside, Path::to_path_buf);
+    if !doorbuster.is_file() {
+        return Err(Failure::unavailable(
+            format!("there is no {}", doorbuster.display()),
+            "build it with `cargo build --release`, or name it with --doorbuster",
+        ));
+    }
+    Ok(Programs { loadtest, doorbuster })
 }
 
 fn settings(options: &RawOptions, base: &Conditions) -> Vec<(Setting, Conditions)> {
@@ -128,13 +143,14 @@ fn settings(options: &RawOptions, base: &Conditions) -> Vec<(Setting, Conditions
 
 /// What the relays are to do.
 #[derive(Debug, Clone, Copy)]
-struct Recipes<'a> {
-    naive: Option<&'a Prepared>,
-    packed: Option<&'a Prepared>,
+pub(crate) struct Recipes<'a> {
+    pub(crate) naive: Option<&'a Prepared>,
+    pub(crate) packed: Option<&'a Prepared>,
 }
 
-async fn run(
-    options: &RawOptions,
+/// One run of one contender, in processes of its own.
+pub(crate) async fn run(
+    size: Size,
     conditions: &Conditions,
     setting: &Setting,
     contender: Contender,
@@ -150,7 +166,7 @@ async fn run(
     // Every message alone, so submits too.
     let group = if contender == Contender::Naive { 1 } else { conditions.group };
     let mut stage = Stage::open(&Conditions { group, ..conditions.clone() }, server).await?;
-    let measured = stage.run(options.size()).await?;
+    let measured = stage.run(size).await?;
     let mut invalid = why_invalid(&measured);
     let mut published = None;
     if let Some(prepared) = recipe {

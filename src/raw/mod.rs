@@ -6,8 +6,8 @@
 
 pub(crate) mod child;
 pub mod cli;
-mod contest;
-mod recording;
+pub(crate) mod contest;
+pub(crate) mod recording;
 mod roles;
 pub(crate) mod stage;
 
@@ -28,6 +28,9 @@ pub fn run(arguments: Arguments) -> Exit {
 }
 
 fn start(arguments: Arguments) -> Result<Exit, Failure> {
+    if let Command::Inside(options) = &arguments.command {
+        return crate::table::inside(options);
+    }
     let runtime = Builder::new_current_thread().enable_all().build().map_err(stage::trouble)?;
     let exit = runtime.block_on(async {
         let asked_to_end = until_asked_to_end()?;
@@ -35,7 +38,9 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
             match arguments.command {
                 Command::Raw(options) => Box::pin(contest::hold(&options)).await,
                 Command::Standing(options) => Box::pin(crate::standing::measure(&options)).await,
+                Command::Table(options) => Box::pin(crate::table::measure(&options)).await,
                 Command::Role(options) => Box::pin(roles::play(&options)).await,
+                Command::Inside(_) => Ok(Exit::Clean), // it has a runtime of its own
             }
         };
         tokio::select! {

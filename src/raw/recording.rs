@@ -24,18 +24,18 @@ const ALONE: Size = Size { orders: 3, warm_up: 5, rounds: 1 };
 
 /// A recipe in a file, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) file: NamedTempFile,
+pub(crate) struct Prepared {
+    pub(crate) file: NamedTempFile,
     /// What a relay with it publishes in all; none if that depends on the orders.
-    pub(super) totals: Option<Totals>,
+    pub(crate) totals: Option<Totals>,
 }
 
 /// The ring of an order.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Ring {
-    pub(super) inputs: usize,
-    pub(super) commands: usize,
-    pub(super) events: usize,
+pub(crate) struct Ring {
+    pub(crate) inputs: usize,
+    pub(crate) commands: usize,
+    pub(crate) events: usize,
 }
 
 fn prepared(folder: &TempDir, recipe: &Recipe, totals: Option<Totals>) -> Result<Prepared, Failure> {
@@ -45,7 +45,7 @@ fn prepared(folder: &TempDir, recipe: &Recipe, totals: Option<Totals>) -> Result
 }
 
 /// Records a run under load: what the packed relay sends.
-pub(super) async fn packed(
+pub(crate) async fn packed(
     folder: &TempDir,
     conditions: &Conditions,
     size: Size,
@@ -56,7 +56,7 @@ pub(super) async fn packed(
 }
 
 /// Records orders one after the other: what the naive relay sends for each.
-pub(super) async fn naive(folder: &TempDir, conditions: &Conditions) -> Result<(Prepared, Ring), Failure> {
+pub(crate) async fn naive(folder: &TempDir, conditions: &Conditions) -> Result<(Prepared, Ring), Failure> {
     let quiet = Conditions {
         batched: false,
         always: false,

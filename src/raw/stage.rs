@@ -30,28 +30,28 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// What stays the same for the runs of a setting.
 #[derive(Debug, Clone)]
-pub(super) struct Conditions {
+pub(crate) struct Conditions {
     /// This program.
-    pub(super) loadtest: PathBuf,
+    pub(crate) loadtest: PathBuf,
     /// The server.
-    pub(super) doorbuster: PathBuf,
+    pub(crate) doorbuster: PathBuf,
     /// Do participants take batches?
-    pub(super) batched: bool,
+    pub(crate) batched: bool,
     /// Does nats-server write before each ack?
-    pub(super) always: bool,
+    pub(crate) always: bool,
     /// How many submits share a message.
-    pub(super) group: u32,
+    pub(crate) group: u32,
     /// How many orders are under way.
-    pub(super) in_flight: u32,
+    pub(crate) in_flight: u32,
     /// Orders a second.
-    pub(super) rate: Option<u32>,
+    pub(crate) rate: Option<u32>,
     /// Seconds without progress.
-    pub(super) patience: u32,
+    pub(crate) patience: u32,
 }
 
 /// Who answers the orders.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Server<'a> {
+pub(crate) enum Server<'a> {
     /// The real one.
     Doorbuster,
     /// A relay with this recipe.
@@ -60,18 +60,18 @@ pub(super) enum Server<'a> {
 
 /// What a run has shown.
 #[derive(Debug, Clone)]
-pub(super) struct Measured {
-    pub(super) warm_up: LoadReport,
-    pub(super) load: LoadReport,
-    pub(super) cpu: Cpu,
-    pub(super) streams: std::collections::BTreeMap<String, Flow>,
+pub(crate) struct Measured {
+    pub(crate) warm_up: LoadReport,
+    pub(crate) load: LoadReport,
+    pub(crate) cpu: Cpu,
+    pub(crate) streams: std::collections::BTreeMap<String, Flow>,
 }
 
 /// Everything that runs in a run.
 #[derive(Debug)]
-pub(super) struct Stage {
-    pub(super) bus: SharedBus,
-    pub(super) layout: Layout,
+pub(crate) struct Stage {
+    pub(crate) bus: SharedBus,
+    pub(crate) layout: Layout,
     nats: NatsProcess,
     server: Child,
     participants: Child,
@@ -80,7 +80,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts everything.
-    pub(super) async fn open(conditions: &Conditions, server: Server<'_>) -> Result<Self, Failure> {
+    pub(crate) async fn open(conditions: &Conditions, server: Server<'_>) -> Result<Self, Failure> {
         let sync = if conditions.always { "sync_interval: always" } else { "" };
         let options = ProcessOptions { jetstream: sync.to_owned(), ..ProcessOptions::default() };
         let nats = NatsProcess::start(options).await.map_err(trouble)?;
@@ -117,7 +117,7 @@ impl Stage {
     }
 
     /// Warms up, and then counts.
-    pub(super) async fn run(&mut self, size: Size) -> Result<Measured, Failure> {
+    pub(crate) async fn run(&mut self, size: Size) -> Result<Measured, Failure> {
         let warm_up: LoadReport = self.load.ask(&size.warm_up.to_string(), PHASE_WITHIN).await?;
         let before = StreamCounts::read(&self.bus, &self.layout).await.map_err(trouble)?;
         let begin = self.cpu()?;
@@ -162,7 +162,7 @@ impl Stage {
     }
 
     /// Hears receipts from now on.
-    pub(super) async fn hear_receipts(&self, most: usize) -> Result<JoinHandle<Vec<Request>>, Failure> {
+    pub(crate) async fn hear_receipts(&self, most: usize) -> Result<JoinHandle<Vec<Request>>, Failure> {
         let naming = Naming::new(&self.layout.root, "main");
         let mut subscription = self.bus.subscribe(&receipt_subject(&naming)).await.map_err(trouble)?;
         Ok(tokio::spawn(async move {
@@ -177,12 +177,12 @@ impl Stage {
     }
 
     /// Ends the server, so that the streams stay as they are.
-    pub(super) async fn end_server(&mut self) {
+    pub(crate) async fn end_server(&mut self) {
         self.server.kill().await;
     }
 
     /// Ends everything.
-    pub(super) async fn close(mut self) -> Result<(), Failure> {
+    pub(crate) async fn close(mut self) -> Result<(), Failure> {
         self.server.kill().await;
         self.load.end().await;
         self.participants.end().await;

@@ -1,8 +1,9 @@
 //! `loadtest standing`: very many orders that wait. What each costs in memory, live and passivated; how long a server that was
 //! killed takes to serve them again; and what an ERP that is away costs while its documents wait, and when it comes back.
 //!
-//! Reading order: this file (the phases), `server` (the process that is measured).
+//! Reading order: this file (the phases), `cost` (what a message costs among so many), `server` (the process that is measured).
 
+mod cost;
 mod server;
 
 use std::io::Write as _;
@@ -30,23 +31,25 @@ const IN_MEMORY: &str = "entities{place=\"in_memory\"}";
 const LOOK: Duration = Duration::from_millis(20);
 /// Orders that are read after a restart, spread over all of them.
 const SAMPLE: u64 = 1_000;
-/// How long memory may settle before it is measured: entities at rest are packed after two seconds.
-const SETTLING: Duration = Duration::from_secs(5);
 
 /// What was found out. Bytes are resident memory of the server for each order; seconds begin with the start of the process.
 #[derive(Debug, Default, Serialize)]
-struct Report {
-    orders: u64,
+pub(crate) struct Report {
+    pub(crate) orders: u64,
     durability: String,
-    live_bytes_per_order: u64,
+    pub(crate) live_bytes_per_order: u64,
     live_resident_mib: u64,
     brought_per_second: u64,
+    /// Microseconds of the server for a wish to cancel, with a thousand live orders: several measurements.
+    pub(crate) few_orders_message_microseconds: Vec<f64>,
+    /// The same with all orders live.
+    pub(crate) all_orders_message_microseconds: Vec<f64>,
     after_kill_ready_seconds: f64,
-    after_kill_first_input_seconds: f64,
-    after_kill_all_answer_seconds: f64,
+    pub(crate) after_kill_first_input_seconds: f64,
+    pub(crate) after_kill_all_answer_seconds: f64,
     after_kill_replayed_decisions: u64,
     passivated_orders: u64,
-    passivated_bytes_per_order: u64,
+    pub(crate) passivated_bytes_per_order: u64,
     erp_away: Option<ErpAway>,
 }
 
@@ -63,14 +66,24 @@ struct ErpAway {
 
 /// Runs all phases and prints what was found.
 pub(crate) async fn measure(options: &StandingOptions) -> Result<Exit, Failure> {
-    let stage = Stage::open().await?;
-    let report = stage.measure(options).await?;
-    stage.close()?;
+    let report = report(options).await?;
     let text =
         if options.json { serde_json::to_string(&report) } else { serde_json::to_string_pretty(&report) };
     // Whoever closed stdout does not want to read it.
     let _ = writeln!(std::io::stdout(), "{}", text.expect("a report is plain data"));
     Ok(Exit::Clean)
+}
+
+/// Runs all phases.
+pub(crate) async fn report(options: &StandingOptions) -> Result<Report, Failure> {
+    let few = cost::FEW.min(u64::from(options.orders));
+    tell("a message among few orders");
+    let settling = Duration::from_millis(u64::from(options.settle));
+    let few_orders_message_microseconds = cost::among_few(few, settling).await?;
+    let stage = Stage::open(settling).await?;
+    let report = stage.measure(options).await?;
+    stage.close()?;
+    Ok(Report { few_orders_message_microseconds, ..report })
 }
 
 /// A nats-server of its own, with streams.
@@ -79,16 +92,18 @@ struct Stage {
     bus: SharedBus,
     layout: Layout,
     doorbuster: PathBuf,
+    /// How long memory may settle before it is measured.
+    settling: Duration,
 }
 
 impl Stage {
-    async fn open() -> Result<Self, Failure> {
+    async fn open(settling: Duration) -> Result<Self, Failure> {
         let nats = NatsProcess::start(ProcessOptions::default()).await.map_err(trouble)?;
         let connected = NatsBus::connect(&NatsOptions::new(nats.url())).await.map_err(trouble)?;
         let layout = Layout::default();
         Setup::new(&connected).apply(&layout).await.map_err(trouble)?;
         let doorbuster = server::program().map_err(trouble)?;
-        Ok(Self { nats, bus: composition::shared(connected), layout, doorbuster })
+        Ok(Self { nats, bus: composition::shared(connected), layout, doorbuster, settling })
     }
 
     fn close(mut self) -> Result<(), Failure> {
@@ -109,7 +124,8 @@ impl Stage {
         let mut report = Report { orders, durability: "default sync".to_owned(), ..Report::default() };
         let server = self.start(&never_idle()).await?;
         let empty = server.resident()?;
-        self.live(&server, orders, &mut report).await?;
+        let mut crowd = self.live(&server, orders, &mut report).await?;
+        report.all_orders_message_microseconds = cost::among(&server, &mut crowd, orders).await?;
         server.kill().await;
         let server = self.restart(orders, &mut report).await?;
         server.kill().await;
@@ -123,7 +139,7 @@ impl Stage {
     }
 
     /// Brings all orders to where they wait, live; the first tenth is not counted, for buffers take their room once.
-    async fn live(&self, server: &Server, orders: u64, report: &mut Report) -> Result<(), Failure> {
+    async fn live(&self, server: &Server, orders: u64, report: &mut Report) -> Result<Crowd, Failure> {
         let mut crowd = self.crowd(Until::Released, "standing").await?;
         let (first, started) = ((orders / 10).max(1), Instant::now());
         let (mut before, mut brought) = (0, 0);
@@ -134,17 +150,17 @@ impl Stage {
             tell(&format!("{brought} of {orders} orders wait, {} MiB", server.resident()? >> 20));
             if brought == first {
                 server.until("decisions_total", brought * Until::Released.inputs()).await?;
-                sleep(SETTLING).await;
+                sleep(self.settling).await;
                 before = server.resident()?;
             }
         }
         server.until("decisions_total", orders * Until::Released.inputs()).await?;
         report.brought_per_second = per_second(orders, started.elapsed());
-        sleep(SETTLING).await;
+        sleep(self.settling).await;
         let resident = server.resident()?;
         report.live_resident_mib = resident >> 20;
         report.live_bytes_per_order = resident.saturating_sub(before) / (orders - first).max(1);
-        Ok(())
+        Ok(crowd)
     }
 
     /// Starts the server that was killed, and asks it.
@@ -176,7 +192,7 @@ impl Stage {
             sleep(Duration::from_millis(500)).await;
         }
         report.passivated_orders = orders.saturating_sub(server.metric(IN_MEMORY).await?);
-        sleep(SETTLING).await;
+        sleep(self.settling).await;
         report.passivated_bytes_per_order = server.resident()?.saturating_sub(empty) / orders;
         Ok(server)
     }
@@ -187,7 +203,7 @@ impl Stage {
         let (before, decided) = (server.resident()?, server.metric("decisions_total").await?);
         crowd.bring(orders).await.map_err(trouble)?;
         server.until("decisions_total", decided + orders * Until::Unbooked.inputs()).await?;
-        sleep(SETTLING).await;
+        sleep(self.settling).await;
         let mut report = ErpAway { orders, ..ErpAway::default() };
         report.waiting_effects = server.metric("waiting{participant=\"erp\"}").await?;
         report.bytes_per_waiting_order = server.resident()?.saturating_sub(before) / orders;

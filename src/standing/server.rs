@@ -115,6 +115,11 @@ impl Server {
         self.process.id().and_then(cpu_microseconds).ok_or_else(|| trouble("the server has ended"))
     }
 
+    /// Its process while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// kill -9.
     pub(super) async fn kill(mut self) {
         self.process.kill().await;

@@ -16,6 +16,7 @@ mod raw;
 mod simulation;
 mod standing;
 mod surface;
+mod table;
 mod tidy;
 mod together;
 mod until;
