@@ -10,6 +10,7 @@ mod http;
 mod largest;
 mod load;
 mod losses;
+mod outages;
 mod pressure;
 mod product;
 mod raw;

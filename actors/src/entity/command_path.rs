@@ -244,8 +244,8 @@ fn judge<D: Decider>(
     seen: Option<(u64, u32)>,
 ) -> Judged<D> {
     let (entity, env) = (&actor.entity, &actor.partition.env);
-    let now = actor.partition.now();
-    let gates = env.gates.snapshot(env.clock.now());
+    let clock = env.clock.now();
+    let (now, gates) = (clock.max(actor.partition.last_time()), env.gates.snapshot(clock));
     let context = Context {
         entity: &actor.id,
         now,

@@ -100,9 +100,19 @@ impl Gate {
 
     /// What a decision sees: new commands go behind those that wait.
     pub(super) fn view(&self, now: Timestamp) -> gates::Gate {
-        let urgent = self.waiting_urgent.load(Ordering::Relaxed) == 0 && self.room(Urgency::Urgent, now) > 0;
-        let ordinary =
-            urgent && self.waiting.load(Ordering::Relaxed) == 0 && self.room(Urgency::Ordinary, now) > 0;
-        gates::Gate { ordinary, urgent, breaker: self.breaker() }
+        let breaker = self.breaker();
+        let mut gate = gates::Gate { ordinary: false, urgent: false, breaker };
+        let (cap, burst) = (self.cap.load(Ordering::Relaxed), self.burst.load(Ordering::Relaxed));
+        let places = cap - self.in_flight.load(Ordering::Relaxed);
+        let probes = breaker != BreakerState::HalfOpen || self.probes.load(Ordering::Relaxed) > 0;
+        if breaker == BreakerState::Open || places <= 0 || !probes {
+            return gate;
+        }
+        gate.urgent = self.waiting_urgent.load(Ordering::Relaxed) == 0 && self.pace.has_room(1, now);
+        gate.ordinary = gate.urgent
+            && places > cap / i64::from(URGENT_PART)
+            && self.waiting.load(Ordering::Relaxed) == 0
+            && self.pace.has_room(1 + burst / URGENT_PART, now);
+        gate
     }
 }

@@ -83,7 +83,7 @@ impl Gates {
         let gate = self.gate(participant);
         let admitted = match gate.breaker() {
             BreakerState::Open => false,
-            _ if gate.pace.room(now) == 0 => false,
+            _ if !gate.pace.has_room(1, now) => false,
             // It is as good a probe as any, and when everything in flight is lost it is the only one.
             BreakerState::HalfOpen => gate.probes.load(Ordering::Relaxed) > 0,
             BreakerState::Closed => {
@@ -156,7 +156,7 @@ impl Gates {
         let (gate, at) = (self.gate(participant), participant.index());
         if gate.breaker() != BreakerState::Closed {
             self.metrics.breaker_waits[at].add_one();
-        } else if gate.pace.room(now) <= (gate.burst.load(Ordering::Relaxed) / URGENT_PART) as usize {
+        } else if !gate.pace.has_room(1 + gate.burst.load(Ordering::Relaxed) / URGENT_PART, now) {
             self.metrics.rate_waits[at].add_one();
         }
     }

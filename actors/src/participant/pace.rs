@@ -52,6 +52,14 @@ impl Pace {
         usize::try_from(room / self.interval.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
+    /// May so many commands go now? Asked at every decision: it multiplies where [`Pace::room`] divides.
+    pub(crate) fn has_room(&self, commands: u32, now: Timestamp) -> bool {
+        let now = now.0.saturating_mul(MS_NS);
+        let due = self.due.load(Ordering::Relaxed).max(now);
+        let cost = self.interval.load(Ordering::Relaxed).saturating_mul(i64::from(commands));
+        due.saturating_add(cost) <= now.saturating_add(self.ahead.load(Ordering::Relaxed))
+    }
+
     /// So many commands go.
     pub(crate) fn take(&self, commands: u32, now: Timestamp) {
         let now = now.0.saturating_mul(MS_NS);
@@ -149,6 +157,7 @@ mod tests {
             for (pause, wanted) in pauses {
                 now += pause;
                 let room = u32::try_from(pace.room(Timestamp(now))).unwrap();
+                prop_assert!(pace.has_room(room, Timestamp(now)) && !pace.has_room(room + 1, Timestamp(now)));
                 let taken = wanted.min(room);
                 pace.take(taken, Timestamp(now));
                 times.extend(std::iter::repeat_n(now, taken as usize));
