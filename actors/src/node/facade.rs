@@ -98,7 +98,7 @@ pub fn start<D: Decider>(
     };
     let doors = Arc::<DashMap<u16, Door>>::default();
     let gates = Arc::new(Gates::new(&config, layout.partitions, clock.now(), Arc::clone(&metrics)));
-    let participants = Keeper::begin(&config, &gates, &clock, &metrics);
+    let participants = Keeper::begin(&config, &bus, &gates, &clock, &metrics);
     let flow = Arc::new(Flow::new(&config.flow, layout.partitions, Arc::clone(&metrics)));
     let env = Environment {
         doors: Arc::downgrade(&doors),

@@ -22,6 +22,8 @@ pub(crate) struct Gates {
     freed: Box<[Arc<Notify>]>,
     /// Which partition is woken next, so that none is always the last.
     turn: AtomicUsize,
+    /// When the broker was last away. What was sent before may be lost, and nobody's silence is his fault.
+    broker_since: AtomicI64,
     metrics: Arc<Metrics>,
 }
 
@@ -32,7 +34,7 @@ impl Gates {
             Gate::new(settings, config.in_flight_commands.of(participant), partitions, now)
         });
         let freed = (0..partitions).map(|_| Arc::default()).collect();
-        Self { each, freed, turn: AtomicUsize::default(), metrics }
+        Self { each, freed, turn: AtomicUsize::default(), broker_since: AtomicI64::new(i64::MIN), metrics }
     }
 
     fn gate(&self, participant: Participant) -> &Gate {
@@ -116,9 +118,23 @@ impl Gates {
         Some(some)
     }
 
-    /// Was a command sent while the breaker was as it is? If not, its silence says nothing about now.
+    /// Was a command sent while the breaker was as it is, and the broker there? If not, its silence says nothing about now.
     pub(crate) fn is_fresh(&self, participant: Participant, sent_at: Option<Timestamp>) -> bool {
-        sent_at.is_some_and(|at| at.0 >= self.gate(participant).since.load(Ordering::Relaxed))
+        let since = self.gate(participant).since.load(Ordering::Relaxed);
+        let since = since.max(self.broker_since.load(Ordering::Relaxed));
+        sent_at.is_some_and(|at| at.0 >= since)
+    }
+
+    /// The broker is away, or was a moment ago.
+    pub(super) fn broker_was_away(&self, now: Timestamp) {
+        self.broker_since.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Pays into the retry budget what was sent for the first time.
+    pub(super) fn pay_in(&self, participant: Participant, now: Timestamp) {
+        let gate = self.gate(participant);
+        let sent = gate.sent.load(Ordering::Relaxed);
+        gate.budget.lock().unwrap_or_else(PoisonError::into_inner).pay_in(sent, now);
     }
 
     /// From how many milliseconds on an answer is slow.
@@ -341,6 +357,9 @@ mod tests {
         assert!(gates.is_fresh(Participant::Erp, Some(NOW)));
         assert!(!gates.is_fresh(Participant::Erp, Some(NOW.plus_ms(-1))));
         assert!(!gates.is_fresh(Participant::Erp, None));
+        gates.broker_was_away(NOW.plus_ms(5));
+        assert!(!gates.is_fresh(Participant::Erp, Some(NOW.plus_ms(4))));
+        assert!(gates.is_fresh(Participant::Erp, Some(NOW.plus_ms(5))));
     }
 
     /// What every decision does. With the one lock of a gate held, it would stand still if it wanted it.

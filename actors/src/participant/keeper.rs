@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler};
+use bus::ports::SharedBus;
 use domain::decider::Participant;
 use domain::gates::BreakerState;
 use domain::time::Timestamp;
@@ -82,6 +83,7 @@ impl Kept {
             self.back_since = None;
         }
         self.enforce(gates, now);
+        gates.pay_in(participant, now);
         gates.wake_all(participant, now);
     }
 
@@ -186,6 +188,9 @@ pub(crate) struct Keeper {
     gates: Arc<Gates>,
     clock: SharedClock,
     metrics: Arc<Metrics>,
+    bus: SharedBus,
+    /// How often the broker was lost, as far as it is taken in.
+    losses: u64,
     kept: [Kept; 5],
 }
 
@@ -193,6 +198,7 @@ impl Keeper {
     /// Starts the keeper on the current thread.
     pub(crate) fn begin(
         config: &NodeConfig,
+        bus: &SharedBus,
         gates: &Arc<Gates>,
         clock: &SharedClock,
         metrics: &Arc<Metrics>,
@@ -216,16 +222,22 @@ impl Keeper {
             }
         });
         let (gates, clock, metrics) = (Arc::clone(gates), Arc::clone(clock), Arc::clone(metrics));
+        let (bus, losses) = (Arc::clone(bus), bus.losses());
         let keeper = Self::create(move |context| {
             context.set_mailbox_capacity(QUESTIONS);
             context.run_interval(LOOK_INTERVAL, |keeper, _| keeper.look());
-            Self { gates, clock, metrics, kept }
+            Self { gates, clock, metrics, bus, losses, kept }
         });
         ParticipantControl { keeper }
     }
 
     fn look(&mut self) {
         let now = self.clock.now();
+        let losses = self.bus.losses();
+        if losses != self.losses || !self.bus.connected() {
+            self.losses = losses;
+            self.gates.broker_was_away(now);
+        }
         for kept in &mut self.kept {
             kept.look(&self.gates, &self.metrics, now);
         }

@@ -12,18 +12,21 @@ pub(crate) struct RetryBudget {
     /// How many first sends are paid in.
     paid_for: u64,
     paid_at: Timestamp,
+    /// First sends of the last full window and of the one that runs, and when that began.
+    recent: [u64; 2],
+    window_since: Timestamp,
 }
 
 /// One re-send.
 const ONE: u64 = 1_000;
 
-/// For how many seconds the little in any case, and the share of a burst, is kept.
-const SECONDS_KEPT: u64 = 10;
+/// For how long what is not spent is kept, in milliseconds: an outage after a quiet day gets no day's worth of re-sends.
+const KEPT_MS: u64 = 10_000;
 
 impl RetryBudget {
     pub(crate) const fn new(percent: u32, per_second: u32, now: Timestamp) -> Self {
         let balance = per_second as u64 * ONE;
-        Self { percent, per_second, balance, paid_for: 0, paid_at: now }
+        Self { percent, per_second, balance, paid_for: 0, paid_at: now, recent: [0; 2], window_since: now }
     }
 
     /// May one command be sent again? `sent` counts the first sends since the beginning.
@@ -36,16 +39,26 @@ impl RetryBudget {
         allowed
     }
 
-    fn pay_in(&mut self, sent: u64, now: Timestamp) {
+    /// Takes in what was sent for the first time. The more often this is called, the more exactly old shares are forgotten.
+    pub(crate) fn pay_in(&mut self, sent: u64, now: Timestamp) {
+        let elapsed_ms = |since: Timestamp| u64::try_from(now.ms_since(since)).unwrap_or(0);
         let news = sent.saturating_sub(self.paid_for);
-        let elapsed_ms = u64::try_from(now.ms_since(self.paid_at)).unwrap_or(0);
-        let by_share = news.saturating_mul(u64::from(self.percent)).saturating_mul(ONE / 100);
-        let by_time = elapsed_ms.saturating_mul(u64::from(self.per_second));
+        let by_time = elapsed_ms(self.paid_at).saturating_mul(u64::from(self.per_second));
+        let in_window = elapsed_ms(self.window_since);
+        if in_window >= KEPT_MS {
+            let last = if in_window < 2 * KEPT_MS { self.recent[1] } else { 0 };
+            (self.recent, self.window_since) = ([last, 0], now);
+        }
+        self.recent[1] = self.recent[1].saturating_add(news);
         self.paid_for = self.paid_for.max(sent);
         self.paid_at = self.paid_at.max(now);
-        // What may be kept from before; a share that comes in at once is kept whole, else a burst could never be repeated.
-        let most = (u64::from(self.per_second) * ONE).saturating_mul(SECONDS_KEPT).max(by_share);
-        self.balance = self.balance.saturating_add(by_share).saturating_add(by_time).min(most);
+        let most_by_time = u64::from(self.per_second).saturating_mul(KEPT_MS);
+        let most = self.share(self.recent[0].saturating_add(self.recent[1])).saturating_add(most_by_time);
+        self.balance = self.balance.saturating_add(self.share(news)).saturating_add(by_time).min(most);
+    }
+
+    fn share(&self, sent: u64) -> u64 {
+        sent.saturating_mul(u64::from(self.percent)).saturating_mul(ONE / 100)
     }
 }
 
@@ -67,6 +80,19 @@ mod tests {
         assert_eq!(spent(&mut budget, 100, 500), 5, "and half a second of the floor");
         assert_eq!(spent(&mut budget, 100, 60_500), 100, "what is not spent is kept for ten seconds");
         assert_eq!(spent(&mut budget, 100, 1), 0, "a clock that goes back pays nothing");
+    }
+
+    #[test]
+    fn given_a_long_time_without_trouble_when_it_comes_then_only_the_last_while_counts() {
+        let mut budget = RetryBudget::new(20, 10, Timestamp(0));
+        for second in 0..1_000_u64 {
+            budget.pay_in(second * 100, Timestamp(i64::try_from(second).unwrap() * 1_000));
+        }
+        let spent = (0..100_000).filter(|_| budget.withdraw(99_900, Timestamp(999_000))).count();
+        assert!(
+            (300..=500).contains(&spent),
+            "{spent}: a share of ten to twenty seconds and the floor of ten"
+        );
     }
 
     proptest! {

@@ -200,8 +200,16 @@ fn given_an_operator_who_opens_a_breaker_when_its_time_is_over_then_it_is_probed
         until_breaker(&node, Erp, BreakerState::HalfOpen).await;
         pass(500).await;
         assert_eq!(commands(&world, Erp).await.len(), 3, "its probes and no more");
+        for command in commands(&world, Erp).await {
+            answer(&world, &command).await;
+        }
+        until_breaker(&node, Erp, BreakerState::Closed).await;
+        let rate = status(&node, Erp).await.effective_rate_per_second;
+        assert!((10..=15).contains(&rate), "{rate} a second: it comes back slowly");
         answer_all(&world, &node, Erp).await;
         assert_eq!(commands(&world, Erp).await.len(), 30);
+        pass(10_000).await;
+        assert_eq!(status(&node, Erp).await.effective_rate_per_second, 50);
         let metrics = node.metrics();
         assert_eq!(metrics.breaker_waits[Erp.index()].get(), 30);
         assert_eq!(metrics.breaker_opened[Erp.index()].get(), 1);
@@ -346,6 +354,27 @@ fn given_silence_when_commands_are_due_again_then_the_budget_holds_some_of_them_
         let sent = u64::try_from(commands(&world, Erp).await.len()).unwrap();
         assert!(sent <= 20 + again, "{sent} sent, {again} of them again");
         assert!(again <= 20 / 5 + 5 * 22 && refused >= 60, "{again} again, {refused} held back");
+        node.drain().await;
+    });
+}
+
+#[test]
+fn given_a_broker_that_is_away_when_it_is_back_then_nobody_is_taken_for_silent() {
+    run(async {
+        let mut world = World::new();
+        let node = node(&mut world, small).await;
+        for number in 0..10 {
+            tell(&world, Erp, &format!("t-{number}"), &format!("{number}"), false).await;
+        }
+        until("they go out", || async { commands(&world, Erp).await.len() == 10 }).await;
+        world.memory.disconnect();
+        pass(1_000).await;
+        world.memory.reconnect();
+        pass(1_500).await; // their deadlines have passed
+        let erp = status(&node, Erp).await;
+        assert_eq!((erp.breaker, erp.outcomes), (BreakerState::Closed, 0));
+        assert!(node.metrics().retries[Erp.index()].get() > 0, "they are asked again all the same");
+        answer_all(&world, &node, Erp).await;
         node.drain().await;
     });
 }
