@@ -11,6 +11,7 @@ mod largest;
 mod load;
 mod losses;
 mod outages;
+mod overload;
 mod pressure;
 mod product;
 mod raw;

@@ -47,6 +47,7 @@ pub(crate) async fn set_up(nats: &str, partitions: u16) {
 pub(crate) struct Serve {
     nats: String,
     arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
     pub(crate) port: u16,
     child: Option<Child>,
 }
@@ -55,7 +56,13 @@ impl Serve {
     /// A server that is not started yet, on a port of its own.
     pub(crate) fn new(nats: &str, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { nats: nats.to_owned(), arguments, port: free_port(), child: None }
+        Self { nats: nats.to_owned(), arguments, environment: Vec::new(), port: free_port(), child: None }
+    }
+
+    /// The same with a variable of its environment, which wins over what all servers under test have.
+    pub(crate) fn with(mut self, name: &'static str, value: u64) -> Self {
+        self.environment.push((name, value.to_string()));
+        self
     }
 
     /// Starts it and waits until it takes work.
@@ -77,6 +84,7 @@ impl Serve {
         command.env("DOORBUSTER_NODE_IDLE_AFTER_MS", "200");
         command.env("DOORBUSTER_NODE_SNAPSHOT_INTERVAL_MS", "100");
         command.env("DOORBUSTER_NODE_CHECKPOINT_AGE_MS", "1000");
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         // Log lines go to the test's own stderr, where they stand beside what failed.
         self.child =
             Some(command.stdout(Stdio::null()).spawn().expect("the binary that cargo built can be run"));
@@ -95,7 +103,7 @@ impl Serve {
     }
 
     /// The process id.
-    fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().and_then(Child::id).expect("running")
     }
 

@@ -14,8 +14,8 @@ pub const MOST_QUOTAS: usize = 256;
 pub const MOST_LIVE_ORDERS: u64 = 10_000_000;
 /// The highest rate and the largest burst, in orders (a second).
 pub const MOST_RATE: u64 = 1_000_000;
-/// The smallest budget of memory that makes sense: the program alone takes some of it.
-pub const LEAST_MEMORY: u64 = 64 * 1024 * 1024;
+/// The smallest budget of memory that makes sense: the program and what its readers hold take some of it.
+pub const LEAST_MEMORY: u64 = 128 * 1024 * 1024;
 
 /// How long new work of a channel may queue before it is refused instead of begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]

@@ -34,12 +34,13 @@ pub(crate) enum Pressure {
 
 impl Pressure {
     /// What `resident` bytes of a budget of `cap` mean, given what it was before: it falls only some way below where it rose,
-    /// or the intake would open and close at every page. A cap of 0 is no budget.
-    pub(crate) fn of(resident: u64, cap: u64, before: Self) -> Self {
+    /// or the intake would open and close at every page. So many bytes of `reserve` may still come, whatever is begun. A cap of
+    /// 0 is no budget.
+    pub(crate) fn of(resident: u64, cap: u64, reserve: u64, before: Self) -> Self {
         if cap == 0 {
             return Self::None;
         }
-        let share = |of_32: u64| cap / 32 * of_32;
+        let share = |of_32: u64| cap.saturating_sub(reserve) / 32 * of_32;
         let (was_hard, was_short) = (before == Self::Hard, before != Self::None);
         if resident >= share(30) || (was_hard && resident >= share(28)) {
             Self::Hard
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn given_a_budget_when_memory_grows_and_shrinks_then_pressure_follows_with_some_slack() {
-        let cap = 3_200;
+        let (cap, reserve) = (4_000, 800);
         for (resident, before, then) in [
             (2_600, Pressure::None, Pressure::None),
             (2_700, Pressure::None, Pressure::Soft),
@@ -196,9 +197,9 @@ mod tests {
             (2_700, Pressure::Hard, Pressure::Soft),
             (9_999, Pressure::None, Pressure::Hard),
         ] {
-            assert_eq!(Pressure::of(resident, cap, before), then, "{resident} after {before:?}");
+            assert_eq!(Pressure::of(resident, cap, reserve, before), then, "{resident} after {before:?}");
         }
-        assert_eq!(Pressure::of(u64::MAX, 0, Pressure::Hard), Pressure::None, "no budget");
+        assert_eq!(Pressure::of(u64::MAX, 0, 9, Pressure::Hard), Pressure::None, "no budget");
     }
 
     #[test]

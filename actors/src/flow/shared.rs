@@ -19,6 +19,9 @@ use crate::metrics::Metrics;
 const MOST_PAUSES: usize = 64;
 /// The longest time after which a change may revert by itself.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
+/// What may still come into memory once nothing is begun any more, for each partition: what the broker has on its way for the
+/// reader of the intake, and for the herald that then reads ahead of it, 2 MiB each.
+const READ_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Between two steps of the bound: short enough that a standing queue of answers is noticed before it grows long, long enough
 /// to see more than one of them.
 const STEP_MS: i64 = 100;
@@ -197,7 +200,8 @@ impl Flow {
         self.metrics.resident_bytes.set_size(resident);
         let cap = self.effective(&LimitName::Memory).cap;
         let mut pressure = locked(&self.pressure);
-        *pressure = Pressure::of(resident, cap, *pressure);
+        let reserve = READ_AHEAD_BYTES * self.figures.len() as u64;
+        *pressure = Pressure::of(resident, cap, reserve, *pressure);
         let is_out = *pressure == Pressure::Hard;
         drop(pressure);
         if self.is_out_of_memory.swap(is_out, Ordering::AcqRel) != is_out {

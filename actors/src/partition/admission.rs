@@ -60,8 +60,11 @@ impl<D: Decider> Partition<D> {
         self.env.metrics.phase_changed(from, to);
         let unsettled = |phase: Option<&'static str>| i64::from(phase.is_some_and(D::is_unsettled));
         let difference = unsettled(to) - unsettled(from);
-        if difference != 0 {
-            self.admission.uncommitted.set(self.admission.uncommitted.get() + difference);
+        let admission = &self.admission;
+        admission.uncommitted.set(admission.uncommitted.get() + difference);
+        if difference > 0 && admission.reserved.get() > 0 {
+            admission.reserved.set(admission.reserved.get() - 1); // it counts already
+        } else {
             self.env.flow.adjust(difference);
         }
     }

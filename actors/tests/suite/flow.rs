@@ -163,7 +163,7 @@ fn given_memory_near_its_budget_when_work_comes_then_nothing_is_begun_until_ther
         pass(2_000).await;
         let state = node.flow().state();
         assert_eq!((state.uncommitted_orders, state.throttles[0].reason), (0, Throttle::Memory));
-        node.flow().observe_memory((1 << 30) / 32 * 27);
+        node.flow().observe_memory((1 << 30) / 32 * 26 + (24 << 20));
         until("short, but not out of it", || async { uncommitted(&node) == 1 }).await;
         let least = FlowConfig::default().live_orders_least;
         until("only the least", || async {
