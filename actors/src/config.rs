@@ -46,6 +46,8 @@ pub struct NodeConfig {
     pub in_flight_inputs: usize,
     /// Messages that a lane asks for at once; so many more wait in memory before they are taken.
     pub lane_batch: usize,
+    /// Bytes of bodies that a lane holds before it reads on; beyond it only what is on its way already.
+    pub lane_bytes: usize,
     /// Inputs taken in one cycle, before entities get their turn; a fifth of it is kept for new work.
     pub cycle_inputs: usize,
     /// How long a reader waits for messages before it looks up again.
@@ -225,6 +227,7 @@ impl Default for NodeConfig {
             instance: "node".to_owned(),
             in_flight_inputs: 2_000,
             lane_batch: 500,
+            lane_bytes: 2 * 1024 * 1024,
             cycle_inputs: 250,
             lane_patience_ms: 1_000,
             outputs_waiting: 64,

@@ -56,6 +56,7 @@ impl Config {
         for (key, value, unit, least, most) in [
             ("node.in_flight_inputs", size(node.in_flight_inputs), "messages", 1, 1_000_000),
             ("node.lane_batch", size(node.lane_batch), "messages", 1, 10_000),
+            ("node.lane_bytes", size(node.lane_bytes), "bytes", 1, 1024 * 1024 * 1024),
             ("node.cycle_inputs", size(node.cycle_inputs), "messages", 5, 100_000),
             ("node.lane_patience_ms", node.lane_patience_ms, "ms", 10, 60_000),
             ("node.outputs_waiting", size(node.outputs_waiting), "records", 1, 10_000),

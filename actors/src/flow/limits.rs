@@ -138,7 +138,7 @@ impl Default for FlowConfig {
             patience_normal_ms: 0,
             patience_low_ms: 5_000,
             retry_after_ms: 1_000,
-            herald_after_ms: 200,
+            herald_after_ms: 500,
             herald_window: 200_000,
             tenants: Vec::new(),
             channels: Vec::new(),

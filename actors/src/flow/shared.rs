@@ -19,8 +19,8 @@ use crate::metrics::Metrics;
 const MOST_PAUSES: usize = 64;
 /// The longest time after which a change may revert by itself.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
-/// What may still come into memory once nothing is begun any more, for each partition: what the broker has on its way for the
-/// reader of the intake, and for the herald that then reads ahead of it, 2 MiB each.
+/// What may still come into memory once nothing is begun any more, for each partition: what the reader of the intake has asked
+/// for, and the herald that then reads ahead of it, 2 MiB each. Not more than half of a budget: many partitions need a large one.
 const READ_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 /// Between two steps of the bound: short enough that a standing queue of answers is noticed before it grows long, long enough
 /// to see more than one of them.
@@ -200,7 +200,7 @@ impl Flow {
         self.metrics.resident_bytes.set_size(resident);
         let cap = self.effective(&LimitName::Memory).cap;
         let mut pressure = locked(&self.pressure);
-        let reserve = READ_AHEAD_BYTES * self.figures.len() as u64;
+        let reserve = (READ_AHEAD_BYTES * self.figures.len() as u64).min(cap / 2);
         *pressure = Pressure::of(resident, cap, reserve, *pressure);
         let is_out = *pressure == Pressure::Hard;
         drop(pressure);

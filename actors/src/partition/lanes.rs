@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::core::{Halt, Partition, Stage};
 use super::losses;
 use super::tracker::Tracker;
+use crate::config::NodeConfig;
 
 /// One lane: what is read and not taken, and what is taken and not recorded.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct LaneState {
     /// The name of its stream.
     pub(crate) stream: String,
     pub(crate) buffer: RefCell<VecDeque<Stored>>,
+    /// The size of the bodies in the buffer.
+    bytes: Cell<usize>,
     pub(crate) tracker: RefCell<Tracker>,
     /// Wakes the reader: there is room in the buffer.
     pub(crate) room: Notify,
@@ -31,10 +34,29 @@ impl LaneState {
         Self {
             stream: layout.name(lane.stream()),
             buffer: RefCell::default(),
+            bytes: Cell::new(0),
             tracker: RefCell::default(),
             room: Notify::new(),
             whole_at: Cell::new(None),
         }
+    }
+
+    /// Takes the next message that was read.
+    pub(super) fn pop(&self) -> Option<Stored> {
+        let stored = self.buffer.borrow_mut().pop_front()?;
+        self.bytes.set(self.bytes.get() - stored.body.len());
+        Some(stored)
+    }
+
+    fn push(&self, messages: Vec<Stored>) {
+        let bytes: usize = messages.iter().map(|stored| stored.body.len()).sum();
+        self.bytes.set(self.bytes.get() + bytes);
+        self.buffer.borrow_mut().extend(messages);
+    }
+
+    /// May more be read?
+    pub(super) fn has_room(&self, config: &NodeConfig) -> bool {
+        self.buffer.borrow().len() < config.lane_batch && self.bytes.get() < config.lane_bytes
     }
 }
 
@@ -59,7 +81,7 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
     state.whole_at.set(Some(connection));
     let (mut attempt, mut lost) = (0, 0);
     loop {
-        if state.buffer.borrow().len() >= config.lane_batch {
+        if !state.has_room(config) {
             state.room.notified().await;
             continue;
         }
@@ -77,7 +99,7 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
                 attempt = 0;
                 if let Some(last) = messages.last() {
                     newest = Position { sequence: last.sequence, timestamp_ns: last.timestamp_ns };
-                    state.buffer.borrow_mut().extend(messages);
+                    state.push(messages);
                     partition.work_ready.notify_one();
                 }
                 let found = reader.healed().lost;

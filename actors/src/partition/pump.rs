@@ -76,7 +76,7 @@ impl<D: Decider> Partition<D> {
         let state = self.lane(lane);
         let mut taken = 0;
         while taken < most && self.has_credits_for_a_batch() {
-            let Some(stored) = state.buffer.borrow_mut().pop_front() else { break };
+            let Some(stored) = state.pop() else { break };
             self.take(lane, stored);
             taken += 1;
         }
@@ -97,7 +97,7 @@ impl<D: Decider> Partition<D> {
             if !may_be_taken {
                 break;
             }
-            let Some(stored) = state.buffer.borrow_mut().pop_front() else { break };
+            let Some(stored) = state.pop() else { break };
             if lane == Lane::Intake {
                 self.leaves_intake(&stored);
             }
@@ -119,7 +119,7 @@ impl<D: Decider> Partition<D> {
         let state = self.lane(lane);
         if taken > 0 {
             self.env.metrics.input(lane).add(taken as u64);
-            if state.buffer.borrow().len() < self.env.config.lane_batch {
+            if state.has_room(&self.env.config) {
                 state.room.notify_one();
             }
         }

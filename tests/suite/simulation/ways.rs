@@ -2,6 +2,7 @@
 //! all lives of the run.
 
 use actors::config::{Batches, Formats, NodeConfig};
+use actors::flow::FlowConfig;
 use bus::layout::{Layout, StreamId};
 use bus::ports::SharedBus;
 use domain::messages::body::Format;
@@ -23,6 +24,8 @@ pub(super) struct Ways {
     /// How long the journal is kept, 0 = for ever. Who does not keep it needs the snapshots.
     journal_keep_ms: i64,
     answers: Answers,
+    /// How many orders may be live. With few, most queue while the processes are killed, and a herald reads ahead of them.
+    live_orders: u64,
 }
 
 /// Which participants answer in batches, and how.
@@ -63,7 +66,17 @@ impl Ways {
         };
         let (shop_format, shop_batches) = (format(&mut dice), batches(&mut dice));
         let journal_keep_ms = if dice.happens(400) { 300 } else { 0 };
-        Self { dice, command_batches, command_formats, shop_format, shop_batches, journal_keep_ms, answers }
+        let live_orders = *dice.pick(&[3, 12, 50_000]);
+        Self {
+            dice,
+            command_batches,
+            command_formats,
+            shop_format,
+            shop_batches,
+            journal_keep_ms,
+            answers,
+            live_orders,
+        }
     }
 
     /// Orders leave memory and come back all the time, so that every crash finds some on their way.
@@ -80,6 +93,12 @@ impl Ways {
             checkpoint_age_ms: 200,
             purge_interval_ms: 150,
             journal_keep_ms: self.journal_keep_ms,
+            flow: FlowConfig {
+                live_orders: self.live_orders,
+                live_orders_least: self.live_orders.min(3),
+                herald_after_ms: 20,
+                ..FlowConfig::default()
+            },
             ..NodeConfig::default()
         }
     }
