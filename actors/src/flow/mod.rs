@@ -1,7 +1,8 @@
 //! Intake under flow control: how much new work the node begins, and who is asked to come back later.
 //!
 //! Reading order: `limits` (what is configured, and its bounds), `policy` (the rules: pure, integers in and out), `meter`
-//! (rates), `rules` (what holds right now), `shared` (what all partitions share), `keeper` (what happens with time).
+//! (rates), `rules` (what holds right now), `shared` (what all partitions share), `settings` and `keeper` (what is
+//! changed while the node runs, and what reverts).
 
 pub mod limits;
 
@@ -9,11 +10,12 @@ mod keeper;
 mod meter;
 mod policy;
 mod rules;
+mod settings;
 mod shared;
 
 pub use limits::{Class, FlowConfig, LimitName, Quota, Scope, Setting};
 pub use policy::Throttle;
-pub use shared::{Change, SettingError};
+pub use settings::{Change, SettingError};
 
 pub(crate) use keeper::run;
 pub(crate) use policy::{Load, estimated_wait_ms, room};

@@ -74,6 +74,7 @@ impl<D: Decider> Partition<D> {
         self.decided_what_was_reserved();
         self.env.flow.adjust(-self.admission.uncommitted.replace(0));
         self.show_intake(None, 0);
+        self.herald_is_gone();
     }
 
     fn decided_what_was_reserved(&self) {

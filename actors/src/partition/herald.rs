@@ -65,9 +65,7 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
         if is_ending {
             partition.tell_due(Timestamp(i64::MAX));
         }
-        partition.herald.is_here.set(false);
-        partition.herald.queue.borrow_mut().clear();
-        partition.show_queued();
+        partition.herald_is_gone();
     }
 }
 
@@ -228,6 +226,13 @@ impl<D: Decider> Partition<D> {
         let position = self.herald.queue.borrow().position(self.hash_key.entity(id))?;
         let json = D::queued_view(id, &self.place(position));
         Some(EntityView { version: 0, json })
+    }
+
+    /// Nobody reads ahead any more, and nothing is known of what queues.
+    pub(super) fn herald_is_gone(&self) {
+        self.herald.is_here.set(false);
+        self.herald.queue.borrow_mut().clear();
+        self.show_queued();
     }
 
     fn show_queued(&self) {

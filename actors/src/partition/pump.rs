@@ -125,7 +125,7 @@ impl<D: Decider> Partition<D> {
         }
     }
 
-    /// Takes a message; gives how many items of it went to entities.
+    /// Takes a message; gives how many items of it go to entities, here or elsewhere.
     fn take(self: &Rc<Self>, lane: Lane, stored: Stored) -> u64 {
         let position = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
         if self.lane(lane).tracker.borrow_mut().pass_over(position) {
@@ -148,6 +148,8 @@ impl<D: Decider> Partition<D> {
                     self.refuse(refused, Some(consumed));
                 }
                 Item::Elsewhere(elsewhere) => {
+                    // It is begun elsewhere, in this very node most likely.
+                    delivered += 1;
                     self.take_credit();
                     self.handing_on.push(elsewhere, consumed);
                 }

@@ -357,3 +357,39 @@ fn given_a_limit_that_somebody_changes_when_its_time_is_over_then_it_is_as_befor
         assert_eq!(flow.clear_limit(&others).unwrap().effective.rate, 0);
     });
 }
+
+#[test]
+fn given_answers_that_waited_for_us_when_they_are_taken_then_fewer_orders_may_be_live_for_a_while() {
+    run(async {
+        let mut world = World::new();
+        let node = node_with(&mut world, FlowConfig::default()).await;
+        for number in 0..10 {
+            let key = format!("t-{number}");
+            world.open(&node, &key).await;
+            world.add(&key, 1, &format!("add {number}")).await;
+            world.until_version(&node, &key, 2).await;
+        }
+        node.drain().await;
+        for number in 0..10 {
+            world.posted(&format!("t-{number}"), 1, &format!("posted {number}")).await;
+        }
+        pass(1_000).await;
+        let flow = FlowConfig { live_orders: 640, live_orders_least: 10, ..FlowConfig::default() };
+        let node = node_with(&mut world, flow).await;
+        let most = || node.flow().state().uncommitted_most;
+        let mut facts = 0;
+        while most() == 640 {
+            facts += 1;
+            assert!(facts < 20, "the bound never moved");
+            world.add("t-0", 1, &format!("fact {facts}")).await;
+            pass(101).await;
+        }
+        assert!(most() < 100 && node.flow().state().answer_delay_ms >= 1_000, "{:?}", node.flow().state());
+        while most() < 640 {
+            facts += 1;
+            assert!(facts < 100, "the bound never grew back");
+            world.add("t-0", 1, &format!("fact {facts}")).await;
+            pass(101).await;
+        }
+    });
+}
