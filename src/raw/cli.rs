@@ -41,7 +41,7 @@ pub struct TableOptions {
     /// How often each contender runs; the order turns around from round to round. Fewer than five say little.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: Option<u32>,
-    /// Smaller runs, and 50,000 orders instead of a million: within five minutes.
+    /// Smaller runs, and 30,000 orders instead of a million: within five minutes.
     #[arg(long)]
     pub quick: bool,
     /// How many orders each run has instead; ten times as many wait.
@@ -67,6 +67,8 @@ pub enum Part {
     Engine,
     /// Very many orders that wait.
     Standing,
+    /// A spike, and a steady rate that is known from outside.
+    Peaks,
 }
 
 const ROUNDS: u32 = 6;

@@ -1,10 +1,11 @@
 //! `loadtest table`: everything that is aimed at, measured in one go, with what was reached beside it.
 //!
-//! Reading order: [`goals`] (what is aimed at), this file (the parts), `ring` (against the bare broker), `engine` and `shards`
-//! (without a broker). Very many orders that wait are measured by [`crate::standing`].
+//! Reading order: `goals` (what is aimed at), this file (the parts), `ring` (against the bare broker), `engine` and `shards`
+//! (without a broker), `peaks` (open loop). Very many orders that wait are measured by [`crate::standing`].
 
 mod engine;
 mod goals;
+mod peaks;
 mod ring;
 mod shards;
 
@@ -12,6 +13,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use loadtest::table::{Row, Sample, Table};
+use peaks::Lengths;
 
 use crate::composition;
 use crate::exit::{Exit, Failure};
@@ -37,16 +39,31 @@ struct Scale {
     shards: u32,
     /// Orders that wait.
     standing: u32,
+    /// How long peaks take.
+    peaks: Lengths,
 }
 
 impl Scale {
     const fn of(orders: u32) -> Self {
-        Self { ring: orders, engine: orders, shards: orders, standing: orders * 10 }
+        let peaks = Lengths { steady: 5, ramp: 8, before: 5, spike: 5, after: 10 };
+        Self { ring: orders, engine: orders, shards: orders, standing: orders * 10, peaks }
     }
 }
 
-const WHOLE: Scale = Scale { ring: 8_000, engine: 6_000, shards: 20_000, standing: 1_000_000 };
-const QUICK: Scale = Scale { ring: 2_000, engine: 2_000, shards: 5_000, standing: 50_000 };
+const WHOLE: Scale = Scale {
+    ring: 8_000,
+    engine: 6_000,
+    shards: 20_000,
+    standing: 1_000_000,
+    peaks: Lengths { steady: 60, ramp: 60, before: 20, spike: 60, after: 60 },
+};
+const QUICK: Scale = Scale {
+    ring: 1_600,
+    engine: 2_000,
+    shards: 5_000,
+    standing: 30_000,
+    peaks: Lengths { steady: 15, ramp: 15, before: 5, spike: 10, after: 20 },
+};
 
 /// Measures all parts and prints the table.
 pub(crate) async fn measure(options: &TableOptions) -> Result<Exit, Failure> {
@@ -68,6 +85,9 @@ pub(crate) async fn measure(options: &TableOptions) -> Result<Exit, Failure> {
     }
     if options.wants(Part::Standing) {
         table.rows.extend(waiting(scale.standing).await?);
+    }
+    if options.wants(Part::Peaks) {
+        table.rows.extend(peaks::rows(&programs, scale.peaks).await?);
     }
     let exit = if table.is_whole() { Exit::Clean } else { Exit::CheckFailed };
     let text =
