@@ -51,7 +51,7 @@ pub struct TargetOptions {
     /// are started for the run, with fresh streams, and ended after it.
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
-    /// Where that server answers HTTP; it must be ready before the run begins.
+    /// Where that server answers HTTP: it must be ready before the run begins, and know a sample of the orders after it.
     #[arg(long, value_name = "URL", requires = "target")]
     pub api: Option<String>,
     /// Everything in this process, on a broker in memory: no durability, no network, no kill -9.

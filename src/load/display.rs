@@ -27,8 +27,8 @@ impl Display {
         }
         self.has_shown.set(true);
         let line = line(progress);
-        // On a terminal: carriage return, erase to the end of the line.
-        put(&if self.is_terminal { format!("\r\x1b[K{line}") } else { format!("{line}\n") });
+        // On a terminal: carriage return, erase to the end of the line, and no wrapping, so that what does not fit is cut off.
+        put(&if self.is_terminal { format!("\r\x1b[K\x1b[?7l{line}\x1b[?7h") } else { format!("{line}\n") });
     }
 }
 

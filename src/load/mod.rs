@@ -2,8 +2,9 @@
 //! process.
 //!
 //! Reading order: [`cli`], `stage` (whom the orders are sent to), `server` (a server that is started, killed and started again),
-//! `display` (progress), then one function for each command here.
+//! `api` (one that runs already, over HTTP), `display` (progress), then one function for each command here.
 
+mod api;
 pub mod cli;
 mod display;
 mod server;
@@ -102,10 +103,10 @@ fn adapted(options: &RunOptions) -> Result<Scenario, Trouble> {
 async fn measured(scenario: &Scenario, target: &TargetOptions, quiet: bool) -> Result<Summary, Trouble> {
     let asked_to_end = until_asked_to_end()?;
     let mut stage = Stage::open(scenario, target).await?;
-    let display = Display::new(quiet);
+    let (display, run) = (Display::new(quiet), stage.run.clone());
     let setting = Setting {
         scenario: Arc::new(scenario.clone()),
-        run: stage.run.clone(),
+        run: run.clone(),
         naming: stage.naming.clone(),
         partitions: stage.partitions,
         external_participants: target.external_participants,
@@ -121,6 +122,10 @@ async fn measured(scenario: &Scenario, target: &TargetOptions, quiet: bool) -> R
     let mut summary = driven.map_err(|error| broken_off(&error))?;
     summary.resources = resources;
     summary.restarts = restarts;
+    // An order that has not ended is told already.
+    if let Some(api) = target.api.as_deref().filter(|_| summary.orders.open == 0) {
+        api::agree(api, &run, &mut summary).await;
+    }
     Ok(summary)
 }
 

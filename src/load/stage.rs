@@ -11,12 +11,11 @@ use loadtest::contract::Naming;
 use loadtest::run::summary::{Environment, Resource};
 use loadtest::run::{Connect, Ending, Place};
 use loadtest::scenario::{FaultKind, Scenario, Writing};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::MOMENT;
+use super::api;
 use super::cli::TargetOptions;
 use super::server::{Keeper, configuration, environment, used};
 use super::trouble::Trouble;
@@ -25,7 +24,6 @@ use crate::setup::reach;
 
 /// The most partitions that a layout has.
 const MOST_PARTITIONS: u16 = 64;
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// A broker with somebody who serves orders.
 pub(super) struct Stage {
@@ -91,7 +89,7 @@ impl Stage {
 
     async fn on_target(url: &str, target: &TargetOptions) -> Result<Self, Trouble> {
         if let Some(api) = &target.api {
-            ready(api).await?;
+            api::ready(api).await?;
         }
         let nats = reach(url).await?;
         let profile = DurabilityProfile { replicas: 1, sync: Sync::Unknown, server: Some(nats.version()) };
@@ -248,27 +246,4 @@ async fn partitions(bus: &SharedBus, layout: &Layout) -> Option<u16> {
 fn run_name() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("lt{:x}", since.as_millis())
-}
-
-/// A server that takes work says so.
-async fn ready(api: &str) -> Result<(), Trouble> {
-    let unready = |what: String| {
-        let remedy = "start `doorbuster serve`, wait until /readyz answers 200, and give its address as http://host:port";
-        Trouble::new(Ending::Unreachable, format!("{api}: {what}"), remedy)
-    };
-    let address = api.strip_prefix("http://").unwrap_or(api).trim_end_matches('/').to_owned();
-    let asked = async {
-        let mut connection = TcpStream::connect(&address).await?;
-        let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).await?;
-        Ok::<_, std::io::Error>(answer)
-    };
-    match timeout(ANSWER_WITHIN, asked).await {
-        Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200") => Ok(()),
-        Ok(Ok(answer)) => Err(unready(answer.lines().next().unwrap_or("no answer").to_owned())),
-        Ok(Err(cause)) => Err(unready(cause.to_string())),
-        Err(_) => Err(unready("no answer within 5 s".to_owned())),
-    }
 }
