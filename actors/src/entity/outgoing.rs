@@ -168,8 +168,8 @@ impl Moves {
                 *(if slow { &mut outcomes.slow } else { &mut outcomes.answered }) += 1;
             }
             Some(effect) if effect.state == EffectState::Sent => {
-                // Silence until the deadline. What was asked before the breaker moved says nothing about now.
-                outcomes.failed += u32::from(is_fresh && effect.attempts > earlier.attempts);
+                // Silence until the deadline, once for each command. What was asked before the breaker moved says nothing.
+                outcomes.failed += u32::from(is_fresh && earlier.attempts == 1 && effect.attempts == 2);
             }
             Some(_) => outcomes.failed += 1,
         }

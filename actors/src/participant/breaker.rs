@@ -4,8 +4,8 @@
 //!            too many errors or slow answers
 //!   Closed ────────────────────────────────► Open
 //!     ▲                                       │ open_ms
-//!     │ as many answers as probes             ▼
-//!     └──────────────────────────────────── HalfOpen ──► Open at an error, a slow answer, or silence
+//!     │ most probes are answered in time      ▼
+//!     └──────────────────────────────────── HalfOpen ──► Open if most of them are not
 //! ```
 //!
 //! An operator may force a state, for a time or for good; forced, it follows nothing but the operator and the clock.
@@ -24,7 +24,8 @@ pub(crate) struct Outcomes {
     pub(crate) answered: u32,
     /// Answered, but late.
     pub(crate) slow: u32,
-    /// "Not applied, try again", or silence until the deadline.
+    /// "Not applied, try again", or silence until the first deadline. One that is answered after that counts as both, so of a
+    /// participant that is only slow, half of the outcomes are answers.
     pub(crate) failed: u32,
 }
 
@@ -44,12 +45,11 @@ impl Outcomes {
             failed: self.failed.saturating_add(more.failed),
         }
     }
+}
 
-    /// `part` of all in percent; 0 of nothing.
-    fn percent(self, part: u32) -> u32 {
-        let percent = u64::from(part) * 100 / u64::from(self.total().max(1));
-        u32::try_from(percent).unwrap_or(100)
-    }
+/// `part` of `all` in percent; 0 of nothing.
+fn percent(part: u32, all: u32) -> u32 {
+    u32::try_from(u64::from(part) * 100 / u64::from(all.max(1))).unwrap_or(100)
 }
 
 /// Slices of a window: what leaves it leaves in steps of a tenth.
@@ -98,15 +98,17 @@ pub(crate) struct Breaker {
     state: BreakerState,
     since: Timestamp,
     window: Window,
-    /// Answers since it is half open.
+    /// Answers in time since it is half open.
     good: u32,
+    /// Everything else since then.
+    bad: u32,
     forced: Option<Forced>,
 }
 
 impl Breaker {
     pub(crate) fn new(settings: ParticipantSettings, now: Timestamp) -> Self {
         let (window, state) = (Window::default(), BreakerState::Closed);
-        Self { settings, state, since: now, window, good: 0, forced: None }
+        Self { settings, state, since: now, window, good: 0, bad: 0, forced: None }
     }
 
     pub(crate) const fn state(&self) -> BreakerState {
@@ -122,14 +124,15 @@ impl Breaker {
         self.forced
     }
 
-    /// Errors and slow answers of the window, in percent, and how many outcomes there were.
+    /// Of the window: errors in percent of all outcomes, slow answers in percent of all answers, and how many outcomes.
     pub(crate) fn ratios(&self) -> (u32, u32, u32) {
         let sum = self.window.sum();
-        (sum.percent(sum.failed), sum.percent(sum.slow), sum.total())
+        let answers = sum.answered.saturating_add(sum.slow);
+        (percent(sum.failed, sum.total()), percent(sum.slow, answers), sum.total())
     }
 
-    /// Takes in what happened since the last look, and what the clock asks for.
-    pub(crate) fn look(&mut self, outcomes: Outcomes, now: Timestamp) {
+    /// Takes in what happened since the last look, and what the clock asks for; `probed` = some of its probes are out.
+    pub(crate) fn look(&mut self, outcomes: Outcomes, probed: bool, now: Timestamp) {
         let slice_ms = i64::from(self.settings.window_ms).max(SLICES) / SLICES;
         let slice = now.0.div_euclid(slice_ms);
         self.window.forget(slice);
@@ -152,21 +155,26 @@ impl Breaker {
                 self.enter(BreakerState::HalfOpen, now);
             }
             BreakerState::Closed | BreakerState::Open => {}
-            BreakerState::HalfOpen => self.judge_probes(outcomes, now),
+            BreakerState::HalfOpen => self.judge_probes(outcomes, probed, now),
         }
     }
 
-    fn judge_probes(&mut self, outcomes: Outcomes, now: Timestamp) {
+    /// The majority of the probes decides; after a while, of those that came back. Silence is no answer, but while nothing is
+    /// asked there is none.
+    fn judge_probes(&mut self, outcomes: Outcomes, probed: bool, now: Timestamp) {
         self.good = self.good.saturating_add(outcomes.answered);
-        let patience = i64::from(self.settings.open_ms.max(self.settings.slow_ms));
-        if outcomes.failed + outcomes.slow > 0 {
-            self.enter(BreakerState::Open, now);
-        } else if self.good >= self.settings.probes {
-            self.enter(BreakerState::Closed, now);
-        } else if self.good > 0 && now.ms_since(self.since) >= patience {
-            // It answers, and there was not more to ask: that is as good as it gets.
-            self.enter(BreakerState::Closed, now);
+        self.bad = self.bad.saturating_add(outcomes.failed).saturating_add(outcomes.slow);
+        let majority = self.settings.probes / 2 + 1;
+        let is_over = now.ms_since(self.since) >= self.patience_ms();
+        if self.good.max(self.bad) >= majority || (is_over && (probed || self.good + self.bad > 0)) {
+            let next = if self.good > self.bad { BreakerState::Closed } else { BreakerState::Open };
+            self.enter(next, now);
         }
+    }
+
+    /// How long probes may take.
+    fn patience_ms(&self) -> i64 {
+        i64::from(self.settings.open_ms.max(self.settings.slow_ms))
     }
 
     fn is_bad(&self) -> bool {
@@ -179,20 +187,10 @@ impl Breaker {
     fn enter(&mut self, state: BreakerState, now: Timestamp) {
         self.state = state;
         self.since = now;
-        self.good = 0;
+        (self.good, self.bad) = (0, 0);
         if state != BreakerState::Open {
             self.window = Window::default();
         }
-    }
-
-    /// Probes were given out a while ago, and nothing came back: more may be given out.
-    pub(crate) fn probes_are_lost(&mut self, now: Timestamp) -> bool {
-        let patience = i64::from(self.settings.open_ms.max(self.settings.slow_ms));
-        let lost = self.state == BreakerState::HalfOpen && now.ms_since(self.since) >= patience;
-        if lost {
-            self.enter(BreakerState::HalfOpen, now);
-        }
-        lost
     }
 
     /// It is asked first: after a start with a backlog, or because an operator wants to know.
@@ -264,19 +262,22 @@ mod tests {
             ("not too many errors", Closed, 500, outcomes(6, 0, 5), Closed),
             ("too many slow answers", Closed, 500, outcomes(2, 8, 0), Open),
             ("not too many slow answers", Closed, 500, outcomes(3, 8, 0), Closed),
+            ("slow answers count among answers", Closed, 500, outcomes(2, 8, 8), Open),
             ("errors and slow answers each have their own limit", Closed, 500, outcomes(3, 4, 4), Closed),
             ("an answer does not close it", Open, 1_999, good(100), Open),
             ("after its time it is probed", Open, 2_000, outcomes(0, 0, 0), HalfOpen),
-            ("fewer answers than probes", HalfOpen, 100, good(2), HalfOpen),
-            ("as many answers as probes", HalfOpen, 100, good(3), Closed),
-            ("one error is enough", HalfOpen, 100, outcomes(5, 0, 1), Open),
-            ("one slow answer too", HalfOpen, 100, outcomes(5, 1, 0), Open),
+            ("one answer of three probes decides nothing", HalfOpen, 100, good(1), HalfOpen),
+            ("most are answered", HalfOpen, 100, good(2), Closed),
+            ("one error decides nothing", HalfOpen, 100, outcomes(1, 0, 1), HalfOpen),
+            ("most are errors", HalfOpen, 100, outcomes(1, 0, 2), Open),
+            ("a slow answer is no good one", HalfOpen, 100, outcomes(0, 1, 1), Open),
+            ("one error, and nothing else came back", HalfOpen, 2_000, outcomes(0, 0, 1), Open),
             ("silence decides nothing here", HalfOpen, 60_000, outcomes(0, 0, 0), HalfOpen),
             ("there was not more to ask", HalfOpen, 2_000, good(1), Closed),
         ];
         for (what, state, at, outcomes, then) in table {
             let mut breaker = given(state);
-            breaker.look(outcomes, Timestamp(at));
+            breaker.look(outcomes, false, Timestamp(at));
             assert_eq!(breaker.state(), then, "{what}");
             let since = if then == state { 0 } else { at };
             assert_eq!(breaker.since(), Timestamp(since), "{what}");
@@ -286,22 +287,22 @@ mod tests {
     #[test]
     fn given_outcomes_when_the_window_has_passed_then_they_count_no_more() {
         let mut breaker = given(Closed);
-        breaker.look(outcomes(0, 0, 9), Timestamp(50));
-        breaker.look(outcomes(0, 0, 0), Timestamp(999));
+        breaker.look(outcomes(0, 0, 9), false, Timestamp(50));
+        breaker.look(outcomes(0, 0, 0), false, Timestamp(999));
         assert_eq!(breaker.ratios(), (100, 0, 9));
-        breaker.look(outcomes(0, 0, 9), Timestamp(1_000));
+        breaker.look(outcomes(0, 0, 9), false, Timestamp(1_000));
         assert_eq!((breaker.state(), breaker.ratios()), (Closed, (100, 0, 9)));
-        breaker.look(outcomes(0, 0, 1), Timestamp(1_899));
+        breaker.look(outcomes(0, 0, 1), false, Timestamp(1_899));
         assert_eq!(breaker.state(), Open, "nine of the window and one more");
     }
 
     #[test]
-    fn given_half_open_when_nothing_comes_back_then_new_probes_may_go_after_a_while() {
-        let mut breaker = given(HalfOpen);
-        assert!(!breaker.probes_are_lost(Timestamp(1_999)));
-        assert!(breaker.probes_are_lost(Timestamp(2_000)));
-        assert_eq!((breaker.state(), breaker.since()), (HalfOpen, Timestamp(2_000)));
-        assert!(!given(Open).probes_are_lost(Timestamp(60_000)));
+    fn given_half_open_when_nothing_comes_back_then_it_opens_again_if_it_was_asked() {
+        for (probed, at, then) in [(true, 1_999, HalfOpen), (true, 2_000, Open), (false, 60_000, HalfOpen)] {
+            let mut breaker = given(HalfOpen);
+            breaker.look(good(0), probed, Timestamp(at));
+            assert_eq!(breaker.state(), then, "{probed} {at}");
+        }
     }
 
     #[test]
@@ -309,18 +310,18 @@ mod tests {
         let until = Some(Timestamp(5_000));
         let mut breaker = given(Closed);
         breaker.force(Forced { open: true, until }, Timestamp(10));
-        breaker.look(good(100), Timestamp(4_999));
+        breaker.look(good(100), false, Timestamp(4_999));
         assert_eq!((breaker.state(), breaker.since()), (Open, Timestamp(10)));
-        breaker.look(good(0), Timestamp(5_000));
+        breaker.look(good(0), false, Timestamp(5_000));
         assert_eq!((breaker.state(), breaker.forced()), (HalfOpen, None));
 
         let mut breaker = given(Open);
         breaker.force(Forced { open: false, until }, Timestamp(10));
-        breaker.look(outcomes(0, 0, 100), Timestamp(4_999));
+        breaker.look(outcomes(0, 0, 100), false, Timestamp(4_999));
         assert_eq!(breaker.state(), Closed);
-        breaker.look(outcomes(0, 0, 100), Timestamp(5_000));
+        breaker.look(outcomes(0, 0, 100), false, Timestamp(5_000));
         assert_eq!((breaker.state(), breaker.ratios()), (Closed, (0, 0, 0)), "it begins anew");
-        breaker.look(outcomes(0, 0, 10), Timestamp(5_100));
+        breaker.look(outcomes(0, 0, 10), false, Timestamp(5_100));
         assert_eq!(breaker.state(), Open);
     }
 
@@ -328,7 +329,7 @@ mod tests {
     fn given_a_forced_state_without_an_end_when_it_is_taken_back_then_it_follows_the_outcomes_again() {
         let mut breaker = given(Closed);
         breaker.force(Forced { open: true, until: None }, Timestamp(0));
-        breaker.look(good(1), Timestamp(i64::MAX / 2));
+        breaker.look(good(1), false, Timestamp(i64::MAX / 2));
         assert_eq!(breaker.state(), Open);
         breaker.probe(Timestamp(7));
         assert_eq!((breaker.state(), breaker.forced()), (HalfOpen, None));

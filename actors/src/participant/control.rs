@@ -30,7 +30,7 @@ pub struct ParticipantStatus {
     pub forced_until: Option<Timestamp>,
     /// Failed answers and silence in percent of the outcomes of the window.
     pub error_percent: u32,
-    /// Slow answers in percent of the outcomes of the window.
+    /// Slow answers in percent of the answers of the window.
     pub slow_percent: u32,
     /// How many outcomes the window has.
     pub outcomes: u32,

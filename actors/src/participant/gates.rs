@@ -232,6 +232,12 @@ impl Gates {
         self.metrics.breaker_state[participant.index()].set(i64::try_from(state.index()).unwrap_or(0));
     }
 
+    /// Are some of the probes out?
+    pub(super) fn is_probed(&self, participant: Participant) -> bool {
+        let gate = self.gate(participant);
+        gate.probes.load(Ordering::Relaxed) < gate.first_probes
+    }
+
     /// How the breaker of a participant stands, and since when.
     pub(super) fn published(&self, participant: Participant) -> (BreakerState, Timestamp) {
         let gate = self.gate(participant);

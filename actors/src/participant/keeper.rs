@@ -70,11 +70,9 @@ impl Kept {
             self.breaker.probe(since); // a recovery found a backlog
         }
         let before = self.breaker.state();
-        self.breaker.look(gates.take_outcomes(participant), now);
+        self.breaker.look(gates.take_outcomes(participant), gates.is_probed(participant), now);
         if self.breaker.state() != before {
             self.moved(before, gates, metrics, now);
-        } else if self.breaker.probes_are_lost(now) {
-            gates.publish(participant, BreakerState::HalfOpen, now);
         }
         if self.changed.is_some_and(|(_, until)| until.is_some_and(|until| until <= now)) {
             self.changed = None;

@@ -12,9 +12,9 @@ pub struct ParticipantSettings {
     pub rate_per_second: u32,
     /// Commands that may go at once after a pause. At least a fiftieth of the rate, or the rate cannot be reached.
     pub burst: u32,
-    /// Failed answers and silence, in percent of all outcomes of the window, at which the breaker opens.
+    /// Failed answers and silence until the first re-send, in percent of all outcomes of the window, at which the breaker opens.
     pub error_percent: u32,
-    /// Slow answers, in percent of all outcomes of the window, at which the breaker opens.
+    /// Slow answers, in percent of all answers of the window, at which the breaker opens.
     pub slow_percent: u32,
     /// An answer is slow if it takes longer, in milliseconds.
     pub slow_ms: u32,
@@ -24,7 +24,7 @@ pub struct ParticipantSettings {
     pub least_outcomes: u32,
     /// How long the breaker stays open before the participant is probed, in milliseconds.
     pub open_ms: u32,
-    /// Commands that go out while it is half open, and how many answers close it.
+    /// Commands that go out while it is half open; the majority of their outcomes closes it or opens it again.
     pub probes: u32,
     /// How long it takes from the first answer after an outage to the full rate, in milliseconds.
     pub ramp_ms: u32,
@@ -41,9 +41,9 @@ impl Default for ParticipantSettings {
         Self {
             rate_per_second: 100_000,
             burst: 100_000,
-            error_percent: 50,
+            error_percent: 60,
             slow_percent: 80,
-            slow_ms: 5_000,
+            slow_ms: 10_000,
             window_ms: 10_000,
             least_outcomes: 50,
             open_ms: 5_000,
