@@ -173,7 +173,7 @@ mod tests {
     fn command(name: &str, partition: u16, key: &str) -> Packable {
         let message = Outgoing {
             subject: format!("retail.v1.cmd.main.payment.{name}.{partition}"),
-            headers: Headers::new().with("ce-id", format!("e-{key}")).with("Key", key.to_owned()),
+            headers: Headers::new().with("ce-id", format!("e-{key}")).with("Key", key),
             body: format!(r#"{{"order_id":"{key}"}}"#).into(),
         };
         Packable { message, key: key.to_owned(), partition }

@@ -2,6 +2,9 @@
 //!
 //! A decider is pure. The actor around it journals what was decided and carries out what the new state asks for.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::envelope::Envelope;
@@ -113,13 +116,13 @@ pub struct Command {
     /// The name token, `authorize` for example.
     pub name: &'static str,
     /// `Effect-Id`.
-    pub effect_id: String,
+    pub effect_id: Arc<str>,
     /// `Effect-Epoch`.
     pub epoch: u32,
     /// `Idempotency-Key`.
     pub idempotency_key: String,
     /// The JSON body.
-    pub body: String,
+    pub body: Bytes,
 }
 
 /// A business event in the form in which it is published.

@@ -1,8 +1,11 @@
 //! Names of things on the wire: tenants, keys, partitions. Checked once, when they are made.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::sharing::{Word, read_text};
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +36,9 @@ fn is_token(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
 }
 
-/// The id of an entity: an order id, a reservation id, or `<sku>~<node>`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Key(Box<str>);
+/// The id of an entity: an order id, a reservation id, or `<sku>~<node>`. Copies share one text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
 
 impl Key {
     /// Checks `text` against `[A-Za-z0-9_~-]{1,96}`.
@@ -59,16 +61,15 @@ impl Key {
     }
 }
 
-impl TryFrom<String> for Key {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::new(&text)
+impl Serialize for Key {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
-impl From<Key> for String {
-    fn from(key: Key) -> Self {
-        key.0.into()
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_text(deserializer, Self::new)
     }
 }
 
@@ -79,38 +80,72 @@ impl fmt::Display for Key {
 }
 
 /// A tenant, a domain or a message name: one lower-case token of a subject.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Token(Box<str>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token(Word);
+
+/// The tokens that nearly every message has; they need no memory of their own.
+const KNOWN_TOKENS: [&str; 25] = [
+    "main",
+    "order",
+    "loyalty",
+    "payment",
+    "allocation",
+    "shipment",
+    "fulfillment",
+    "erp",
+    "batch",
+    "submit",
+    "cancel",
+    "reserved",
+    "finalized",
+    "released",
+    "accrued",
+    "authorized",
+    "captured",
+    "voided",
+    "allocated",
+    "accepted",
+    "departed",
+    "delivered",
+    "posted",
+    "rejected",
+    "failed",
+];
 
 impl Token {
     /// Checks `text` against `[a-z0-9_-]{1,32}`.
     pub fn new(text: &str) -> Result<Self, InvalidId> {
-        if is_token(text) { Ok(Self(text.into())) } else { Err(InvalidId::new(text, TOKEN_FORM)) }
+        if let Some(known) = KNOWN_TOKENS.into_iter().find(|known| *known == text) {
+            return Ok(Self(Word::Known(known)));
+        }
+        if is_token(text) {
+            Ok(Self(Word::Shared(text.into())))
+        } else {
+            Err(InvalidId::new(text, TOKEN_FORM))
+        }
     }
 
     /// The token as it stands in subjects.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
-impl TryFrom<String> for Token {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::new(&text)
+impl Serialize for Token {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
-impl From<Token> for String {
-    fn from(token: Token) -> Self {
-        token.0.into()
+impl<'de> Deserialize<'de> for Token {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_text(deserializer, Self::new)
     }
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.write_str(self.as_str())
     }
 }
 

@@ -3,8 +3,8 @@
 //! Promise of this crate: no clock, no randomness, no I/O, no async, integers only. The same inputs give the
 //! same decisions, on every machine and in every replay.
 //!
-//! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`reason`] (why not), [`messages`]
-//! (what is said, in and out), [`ids`] and [`time`] (the small values).
+//! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`reason`] (why not),
+//! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] (why copies of them are cheap).
 
 pub mod decider;
 pub mod envelope;
@@ -16,4 +16,7 @@ pub mod order;
 pub mod reason;
 #[cfg(feature = "schemas")]
 pub mod schema;
+pub mod sharing;
 pub mod time;
+
+mod headers;

@@ -240,8 +240,8 @@ fn reply(naming: &Naming, sender: &mut Sender, partitions: u16, command: &Comman
     let (domain, name, body) = answer(command)?;
     let subject = naming.subject("reply", domain, name, command.key);
     let mut message = sender.message(subject, body.to_string().into());
-    message.headers.push("Effect-Id", command.effect_id.to_owned());
-    message.headers.push("Effect-Epoch", command.epoch.to_owned());
+    message.headers.push("Effect-Id", command.effect_id);
+    message.headers.push("Effect-Epoch", command.epoch);
     Some(packable(partitions, command.key, message))
 }
 

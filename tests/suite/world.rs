@@ -95,7 +95,7 @@ pub(crate) async fn everything(bus: &SharedBus, stream: &str) -> Vec<Stored> {
 pub(crate) fn submit(root: &str, key: &str, body: &str, headers: &[(&str, &str)]) -> Outgoing {
     let mut all = Headers::new().with("ce-id", format!("submit-{key}")).with("ce-source", "/shop");
     for (name, value) in headers {
-        all.push((*name).to_owned(), (*value).to_owned());
+        all.push(name, value);
     }
     let subject = format!("{root}.v1.intake.main.order.submit.{key}");
     Outgoing { subject, headers: all, body: Bytes::from(body.to_owned()) }

@@ -48,7 +48,7 @@ fn wrong() -> Vec<(&'static str, Value, Option<&'static str>)> {
 }
 
 async fn publish(world: &World, id: &str, key: &str, items: &Value, is_packed: bool) {
-    let headers = Headers::new().with("ce-id", id.to_owned()).with("ce-source", "/shop");
+    let headers = Headers::new().with("ce-id", id).with("ce-source", "/shop");
     let (headers, body) = if is_packed {
         (headers.with("content-type", "application/msgpack"), rmp_serde::to_vec_named(items).unwrap())
     } else {

@@ -262,10 +262,12 @@ fn judge<D: Decider>(
         match D::decide(&entity.state, input, &context) {
             Err(reason) => Judged::Refused(reason),
             Ok(decision) if decision.events.is_empty() => Judged::Unchanged(Box::new(decision)),
-            Ok(decision) => match outgoing::prepare(env, &actor.id, entity, now, cause, seen, decision) {
-                Ok(prepared) => Judged::Happened(Box::new(prepared)),
-                Err(too_large) => Judged::Fault(too_large),
-            },
+            Ok(decision) => {
+                match outgoing::prepare(&actor.partition, &actor.id, entity, now, cause, seen, decision) {
+                    Ok(prepared) => Judged::Happened(Box::new(prepared)),
+                    Err(too_large) => Judged::Fault(too_large),
+                }
+            }
         }
     }));
     judged.unwrap_or_else(|panic| Judged::Fault(fault_text(&*panic)))

@@ -9,9 +9,9 @@ use domain::time::Timestamp;
 
 use super::memory::Entity;
 use crate::config::{MOST_DECISION_BYTES, MOST_ROW_BYTES};
-use crate::outbound::{self, Told, rfc3339};
+use crate::outbound::{self, Told, Workbench};
 use crate::participant::Outcomes;
-use crate::partition::{Environment, Queued};
+use crate::partition::{Environment, Partition, Queued};
 use crate::record::{Cause, DeadLetter, Decided, Entry, encode_entry};
 
 /// What a decision answers.
@@ -48,7 +48,7 @@ pub(super) struct Prepared<D: Decider> {
 /// # Errors
 /// A decision that is larger than any record may be.
 pub(super) fn prepare<D: Decider>(
-    env: &Environment<D::Policies>,
+    partition: &Partition<D>,
     id: &EntityId,
     entity: &Entity<D>,
     now: Timestamp,
@@ -56,20 +56,21 @@ pub(super) fn prepare<D: Decider>(
     seen: Option<(u64, u32)>,
     decision: Decision<D>,
 ) -> Result<Prepared<D>, String> {
+    let (env, bench) = (&partition.env, &mut *partition.queue.bench.borrow_mut());
+    bench.clear();
+    let Workbench { entries, rows, headers, clock } = bench;
     let Decision { events, state, published, answer, settled, dead } = decision;
     let version = entity.version + 1;
     let first_sequence = entity.event_sequence + 1;
     let trace = D::trace(&state);
-    let time = rfc3339(now);
-    let told = Told { entity: id, version, first_sequence, time: &time, trace, events: &published };
-    let (rows, notices) = outbound::rows_and_notices(&env.config, &env.layout, &told);
+    let time = clock.text(now);
+    let told = Told { entity: id, version, first_sequence, time, trace, events: &published };
+    let notices = outbound::rows_and_notices(&env.config, &env.layout, &told, rows, headers);
     let mut queued = Queued {
-        entries: Vec::with_capacity(entry_bytes(cause)),
         credits: 1,
         decisions: 1,
         events: events.len(),
         told: Some((id.tenant.clone(), now)),
-        rows,
         notices,
         ..Queued::default()
     };
@@ -82,7 +83,7 @@ pub(super) fn prepare<D: Decider>(
         if moves.goes(env, effect, earlier)
             && let Some(command) = D::command(id, &state, effect.id)
         {
-            let message = outbound::command(&env.layout, id, trace, &time, command);
+            let message = outbound::command(&env.layout, id, trace, time, &command, headers);
             queued.commands.push((effect.participant, message));
         }
     }
@@ -96,8 +97,9 @@ pub(super) fn prepare<D: Decider>(
         published: u32::try_from(published.len()).expect("a decision has fewer events than bytes"),
         events,
     });
-    encode_entry(&mut queued.entries, &entry);
-    queued.entry_count = 1;
+    encode_entry(entries, &entry);
+    (queued.entries, queued.entry_count) = (std::mem::take(entries), 1);
+    queued.rows = std::mem::take(rows);
     bury(&mut queued, id, dead);
     if queued.entries.len() > MOST_DECISION_BYTES {
         return Err(format!(
@@ -203,15 +205,6 @@ impl Moves {
             }
             EffectState::Waiting | EffectState::Retrying => false,
         }
-    }
-}
-
-/// What the entry of a decision takes in most cases: the input with its headers, and as much again for what it led to.
-fn entry_bytes(cause: &Cause) -> usize {
-    const USUAL: usize = 1_024;
-    match cause {
-        Cause::Message(envelope) => envelope.body.len() + USUAL,
-        Cause::Timer | Cause::Release(_) => USUAL,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bus::layout::Layout;
 use domain::decider::Decider;
-use domain::envelope::{Envelope, Headers, Plane};
+use domain::envelope::{Envelope, HeaderWriter, Headers, Plane};
 use domain::ids::{Key, Token};
 use domain::reason::{DeadReason, Refusal, Violation};
 
@@ -36,13 +36,14 @@ fn item<D: Decider>(
     let mut violations = std::mem::take(&mut row.violations);
     let (name, key) = address(batch, &row, &mut violations);
     complete(&mut row.headers, batch, key.as_ref(), index);
-    carried(&row.headers, &mut violations);
+    let headers = row.headers.finish();
+    carried(&headers, &mut violations);
     let envelope = Envelope {
         tenant: batch.tenant.clone(),
         plane: batch.plane,
         domain: batch.domain.clone(),
         name: name.unwrap_or_else(|| batch.name.clone()),
-        headers: row.headers,
+        headers,
         body: row.body,
         stream: batch.stream.clone(),
         sequence: batch.sequence,
@@ -102,26 +103,26 @@ fn carried(headers: &Headers, violations: &mut Vec<Violation>) {
 pub(super) fn for_the_way(headers: &Headers) -> Headers {
     let commands = |name: &str| name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-"));
     let ours = headers.iter().filter(|(name, _)| !commands(name));
-    ours.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    ours.collect()
 }
 
 /// What an item has from its batch: its identity (its own, or the batch's and its place), its key, what is said for all.
-fn complete(headers: &mut Headers, batch: &Envelope, key: Option<&Key>, index: u16) {
+fn complete(headers: &mut HeaderWriter, batch: &Envelope, key: Option<&Key>, index: u16) {
     if headers.get("ce-source").is_none() {
-        headers.push("ce-source", batch.source().to_owned());
+        headers.push("ce-source", batch.source());
     }
     if headers.get("ce-id").is_none() {
-        headers.push("ce-id", format!("{}#{index}", batch.id()));
+        headers.push("ce-id", &format!("{}#{index}", batch.id()));
     }
     if let Some(key) = key.filter(|_| headers.get("Key").is_none()) {
-        headers.push("Key", key.as_str().to_owned());
+        headers.push("Key", key.as_str());
     }
     if !matches!(batch.plane, Plane::Intake | Plane::Ask) {
         return;
     }
     for name in SAID_FOR_ALL {
         if let Some(value) = batch.headers.get(name).filter(|_| headers.get(name).is_none()) {
-            headers.push(name, value.to_owned());
+            headers.push(name, value);
         }
     }
 }

@@ -78,7 +78,7 @@ fn trimmed(mut envelope: Envelope) -> Envelope {
         for (name, value) in envelope.headers.iter() {
             let Some(left) = room.checked_sub(name.len() + value.len()) else { continue };
             room = left;
-            kept.push(name.to_owned(), value.to_owned());
+            kept.push(name, value);
         }
         envelope.headers = kept;
     }

@@ -5,6 +5,8 @@ mod letter;
 mod rows;
 mod screening;
 
+use std::sync::Arc;
+
 use bus::layout::Layout;
 use bus::ports::{Outgoing, Stored};
 use domain::decider::Decider;
@@ -74,7 +76,7 @@ impl Refused {
 pub(crate) fn screen<D: Decider>(
     layout: &Layout,
     partition: u16,
-    stream: &str,
+    stream: &Arc<str>,
     stored: Stored,
 ) -> Vec<Item<D::Message>> {
     match screening::envelope(layout, stream, stored) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use domain::envelope::{Envelope, Headers};
+use domain::envelope::{Envelope, HeaderWriter};
 use domain::messages::depth::{PackFault, pack_length};
 use domain::reason::{DeadReason, Refusal, Violation};
 use rmp::decode::{read_array_len, read_bin_len, read_map_len, read_str_from_slice};
@@ -20,7 +20,7 @@ pub(super) struct Row<'a> {
     pub(super) domain: Cow<'a, str>,
     pub(super) name: Cow<'a, str>,
     pub(super) key: Cow<'a, str>,
-    pub(super) headers: Headers,
+    pub(super) headers: HeaderWriter,
     /// The body alone; the whole item if it has none.
     pub(super) body: Bytes,
     pub(super) violations: Vec<Violation>,
@@ -102,7 +102,7 @@ fn row<'a>(batch: &Bytes, fields: &Fields<'a>, whole: impl Fn() -> Option<Bytes>
         })
     };
     (row.domain, row.name, row.key) = (text(domain, "/domain"), text(name, "/name"), text(key, "/key"));
-    match headers.map_or_else(|| Ok(Headers::new()), Raw::headers) {
+    match headers.map_or_else(|| Ok(HeaderWriter::default()), Raw::headers) {
         Ok(headers) => row.headers = headers,
         Err(problem) => wrong("/headers", problem),
     }
@@ -127,7 +127,7 @@ impl<'a> Raw<'a> {
         }
     }
 
-    fn headers(self) -> Result<Headers, String> {
+    fn headers(self) -> Result<HeaderWriter, String> {
         match self {
             Self::Json(raw) => {
                 serde_json::from_str::<Option<Pairs>>(raw.get()).map_err(|error| error.to_string())
@@ -135,12 +135,12 @@ impl<'a> Raw<'a> {
             // Its length and nesting are those of bytes that are there.
             Self::Pack(raw) => rmp_serde::from_slice::<Option<Pairs>>(raw).map_err(|error| error.to_string()),
         }
-        .map(|pairs| pairs.map_or_else(Headers::new, |pairs| pairs.0))
+        .map(|pairs| pairs.map_or_else(HeaderWriter::default, |pairs| pairs.0))
     }
 
     /// The bytes of the body, and what `content-type` is true of them: the batch's own format, or, where MessagePack carries
     /// them as `bin`, what the item says.
-    fn body(self, batch: &Bytes, headers: &mut Headers) -> Bytes {
+    fn body(self, batch: &Bytes, headers: &mut HeaderWriter) -> Bytes {
         match self {
             Self::Json(raw) => {
                 without_content_type(headers);
@@ -159,11 +159,14 @@ impl<'a> Raw<'a> {
     }
 }
 
-fn without_content_type(headers: &mut Headers) {
+fn without_content_type(headers: &mut HeaderWriter) {
     let is_type = |name: &str| name.eq_ignore_ascii_case("content-type");
     if headers.iter().any(|(name, _)| is_type(name)) {
-        let others = headers.iter().filter(|(name, _)| !is_type(name));
-        *headers = others.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let mut others = HeaderWriter::default();
+        for (name, value) in headers.iter().filter(|(name, _)| !is_type(name)) {
+            others.push(name, value);
+        }
+        *headers = others;
     }
 }
 
@@ -187,7 +190,7 @@ fn pack_fields(item: &[u8]) -> Result<Fields<'_>, PackFault> {
 /// An item of a JSON batch with nothing wrong with it: read in one go, as nearly all of them are.
 struct GoodItem<'a> {
     texts: [Cow<'a, str>; 3],
-    headers: Headers,
+    headers: HeaderWriter,
     body: &'a RawValue,
 }
 
@@ -227,7 +230,7 @@ impl<'de> Visitor<'de> for GoodItemVisitor {
         let ([Some(domain), Some(name), Some(key)], Some(body)) = (texts, body) else {
             return Err(A::Error::custom("a field is missing"));
         };
-        let headers = headers.map_or_else(Headers::new, |pairs| pairs.0);
+        let headers = headers.map_or_else(HeaderWriter::default, |pairs| pairs.0);
         Ok(GoodItem { texts: [domain, name, key], headers, body })
     }
 }
@@ -285,8 +288,11 @@ impl<'de> Visitor<'de> for ItemVisitor {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// What the headers of an item take in most cases, with what it is given besides its own.
+const USUAL_HEADER_BYTES: usize = 512;
+
 /// Headers in the order in which they stand.
-struct Pairs(Headers);
+struct Pairs(HeaderWriter);
 
 impl<'de> Deserialize<'de> for Pairs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -304,33 +310,14 @@ impl<'de> Visitor<'de> for PairsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-        // Room for what an item is given besides its own.
-        let mut headers = Vec::with_capacity(map.size_hint().unwrap_or(8).min(16) + 4);
+        let mut headers = HeaderWriter::with_capacity(USUAL_HEADER_BYTES);
         while let Some(Text(name)) = map.next_key()? {
-            let value: String =
+            let Text(value) =
                 map.next_value().map_err(|error| A::Error::custom(format!("{name:.80}: {error}")))?;
-            let name = known_name(&name).map_or_else(|| Cow::Owned(name.into_owned()), Cow::Borrowed);
-            headers.push((name, Cow::Owned(value)));
+            headers.push(&name, &value);
         }
-        Ok(Pairs(headers.into()))
+        Ok(Pairs(headers))
     }
-}
-
-/// The names that nearly every message has need no copy.
-fn known_name(name: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 10] = [
-        "ce-id",
-        "ce-source",
-        "ce-type",
-        "ce-time",
-        "Key",
-        "Effect-Id",
-        "Effect-Epoch",
-        "ce-correlationid",
-        "traceparent",
-        "Reply-To",
-    ];
-    KNOWN.into_iter().find(|known| *known == name)
 }
 
 #[cfg(test)]
@@ -350,7 +337,7 @@ mod tests {
             name: Token::new("batch").unwrap(),
             headers: Headers::new(),
             body: Bytes::from_static(body.as_bytes()),
-            stream: "RETAIL_REPLIES".to_owned(),
+            stream: "RETAIL_REPLIES".into(),
             sequence: 1,
             item: None,
             stored_at: Timestamp(0),

@@ -1,5 +1,7 @@
 //! The rules for one message that need no state: size, headers, shape, and that it names an entity of this partition.
 
+use std::sync::Arc;
+
 use bus::layout::Layout;
 use bus::ports::Stored;
 use domain::decider::Decider;
@@ -13,7 +15,7 @@ use super::{Arrival, Item, Refused};
 use crate::config::{MOST_BODY_BYTES, MOST_HEADER_BYTES};
 
 /// Reads the stored subject. Tokens that the contract does not allow are named in a dead letter with the nearest allowed ones.
-pub(super) fn envelope(layout: &Layout, stream: &str, stored: Stored) -> Result<Envelope, Box<Refused>> {
+pub(super) fn envelope(layout: &Layout, stream: &Arc<str>, stored: Stored) -> Result<Envelope, Box<Refused>> {
     let parts = layout.parse_inbound(&stored.subject);
     let (plane, texts) = match &parts {
         Some(subject) => (subject.plane, [subject.tenant, subject.domain, subject.name]),
@@ -31,7 +33,7 @@ pub(super) fn envelope(layout: &Layout, stream: &str, stored: Stored) -> Result<
         name,
         headers: stored.headers,
         body: stored.body,
-        stream: stream.to_owned(),
+        stream: Arc::clone(stream),
         sequence: stored.sequence,
         item: None,
         stored_at: Timestamp(stored.timestamp_ns / 1_000_000),

@@ -3,7 +3,7 @@
 use bus::layout::Layout;
 use bus::ports::Outgoing;
 use domain::decider::{Command, Trace};
-use domain::envelope::Header;
+use domain::envelope::HeaderWriter;
 use domain::ids::EntityId;
 
 use super::SOURCE;
@@ -14,34 +14,36 @@ pub(crate) fn command(
     entity: &EntityId,
     trace: Trace<'_>,
     time: &str,
-    command: Command,
+    command: &Command,
+    headers: &mut HeaderWriter,
 ) -> Outgoing {
     let domain = command.participant.as_str();
     let partition = entity.key.partition(layout.partitions);
     let epoch = command.epoch.to_string();
-    let mut headers: Vec<Header> = Vec::with_capacity(12);
-    headers.extend([
-        ("ce-id".into(), [&command.effect_id, ":", &epoch].concat().into()),
-        ("ce-type".into(), ["retail.", domain, ".", command.name, ".v1"].concat().into()),
-        ("ce-source".into(), SOURCE.into()),
-        ("ce-time".into(), time.to_owned().into()),
-        ("content-type".into(), "application/json".into()),
-        ("Key".into(), entity.key.as_str().to_owned().into()),
-        ("Effect-Epoch".into(), epoch.into()),
-        ("Effect-Id".into(), command.effect_id.into()),
-        ("Idempotency-Key".into(), command.idempotency_key.into()),
-    ]);
-    headers.extend(known(trace));
+    headers.push_pieces("ce-id", &[&command.effect_id, ":", &epoch]);
+    headers.push_pieces("ce-type", &["retail.", domain, ".", command.name, ".v1"]);
+    headers.push("ce-source", SOURCE);
+    headers.push("ce-time", time);
+    headers.push("content-type", "application/json");
+    headers.push("Key", entity.key.as_str());
+    headers.push("Effect-Epoch", &epoch);
+    headers.push("Effect-Id", &command.effect_id);
+    headers.push("Idempotency-Key", &command.idempotency_key);
+    push_known(headers, trace);
     let subject = layout.command(&entity.tenant, domain, command.name, partition);
-    Outgoing { subject, headers: headers.into(), body: command.body.into() }
+    Outgoing { subject, headers: headers.finish(), body: command.body.clone() }
 }
 
 /// Correlation and trace, as far as they are known.
-pub(super) fn known(trace: Trace<'_>) -> impl Iterator<Item = Header> {
+pub(super) fn push_known(headers: &mut HeaderWriter, trace: Trace<'_>) {
     let known = [
         ("ce-correlationid", trace.correlation_id),
         ("traceparent", trace.traceparent),
         ("tracestate", trace.tracestate),
     ];
-    known.into_iter().filter_map(|(name, value)| Some((name.into(), value?.to_owned().into())))
+    for (name, value) in known {
+        if let Some(value) = value {
+            headers.push(name, value);
+        }
+    }
 }

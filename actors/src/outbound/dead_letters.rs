@@ -58,7 +58,7 @@ pub(crate) fn dead_letter(
     headers.push("ce-time", rfc3339(Timestamp(envelope.stored_at.0)));
     headers.push("content-type", "application/json");
     if let Some(key) = &letter.key {
-        headers.push("Key", key.as_str().to_owned());
+        headers.push("Key", key.as_str());
     }
     let body = serde_json::to_vec(&body).expect("a dead letter is plain data").into();
     (marker, Outgoing { subject: layout.dead_letter(tenant, domain, reason, partition), headers, body })

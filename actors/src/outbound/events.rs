@@ -6,11 +6,11 @@ use bus::layout::Layout;
 use bus::ports::Outgoing;
 use bytes::Bytes;
 use domain::decider::{Published, PublishedEvent, Trace};
-use domain::envelope::{Header, Headers};
+use domain::envelope::{HeaderWriter, Headers};
 use domain::ids::{EntityId, Token};
 use domain::time::Timestamp;
 
-use super::commands::known;
+use super::commands::push_known;
 use super::{Marker, SOURCE, rfc3339};
 use crate::config::{MOST_PAGE_BYTES, NodeConfig};
 
@@ -29,7 +29,7 @@ pub(crate) struct Told<'a> {
 /// Rows of event pages, one after the other in one buffer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PageRows {
-    text: Bytes,
+    text: Vec<u8>,
     /// Where each row ends.
     ends: Vec<usize>,
 }
@@ -54,65 +54,71 @@ impl PageRows {
     pub(crate) fn page_bytes(&self) -> usize {
         self.text.len() + self.ends.len()
     }
+
+    /// Adds rows at the end.
+    pub(crate) fn append(&mut self, rows: &Self) {
+        let begin = self.text.len();
+        self.text.extend_from_slice(&rows.text);
+        self.ends.extend(rows.ends.iter().map(|end| begin + end));
+    }
+
+    /// Takes all rows out; their memory stays.
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
 }
 
-/// What a row needs besides the id of its entity, the correlation and the data, roughly.
-const ROW_BYTES: usize = 160;
-
-/// The rows of a decision, and the events of it that are also published alone. Put together from pieces: there are many of them,
-/// and formatting costs several times as much.
+/// Adds the rows of a decision, and gives the events of it that are also published alone. Put together from pieces: there are many
+/// of them, and formatting costs several times as much.
 pub(crate) fn rows_and_notices(
     config: &NodeConfig,
     layout: &Layout,
     told: &Told<'_>,
-) -> (PageRows, Vec<Outgoing>) {
+    rows: &mut PageRows,
+    headers: &mut HeaderWriter,
+) -> Vec<Outgoing> {
     let (key, version) = (told.entity.key.as_str(), told.version.to_string());
     let id = [told.entity.tenant.as_str(), ":", told.entity.kind.as_str(), ":", key, ":"].concat();
-    let correlation = serde_json::to_string(&told.trace.correlation_id).expect("text is plain data");
     let front = [r#"","key":""#, key, r#"","id":""#, &id].concat();
     let middle =
         [r#","order_version":"#, &version, r#","time":""#, told.time, r#"","correlation_id":"#].concat();
-    let each = ROW_BYTES + front.len() + correlation.len();
-    let mut text = Vec::with_capacity(told.events.bytes() + told.events.len() * each);
-    let mut ends = Vec::with_capacity(told.events.len());
-    let mut alone = Vec::new();
+    let correlation = serde_json::to_string(&told.trace.correlation_id).expect("text is plain data");
+    let partition = told.entity.key.partition(layout.partitions);
+    let mut notices = Vec::new();
     for (sequence, PublishedEvent { kind, data }) in (told.first_sequence..).zip(told.events.iter()) {
         let number = sequence.to_string();
-        let pieces = [r#"{"type":""#, kind, &front, &number, r#"","sequence":"#, &number, &middle];
+        let pieces = [
+            r#"{"type":""#,
+            kind,
+            &front,
+            &number,
+            r#"","sequence":"#,
+            &number,
+            &middle,
+            &correlation,
+            r#","data":"#,
+        ];
         for piece in pieces {
-            text.extend_from_slice(piece.as_bytes());
+            rows.text.extend_from_slice(piece.as_bytes());
         }
-        text.extend_from_slice(correlation.as_bytes());
-        text.extend_from_slice(br#","data":"#);
-        let begin = text.len();
-        text.extend_from_slice(data);
-        if config.is_single(kind) {
-            alone.push((kind, number, begin..text.len()));
-        }
-        text.push(b'}');
-        ends.push(text.len());
-    }
-    let text = Bytes::from(text);
-    let partition = told.entity.key.partition(layout.partitions);
-    let notices = alone.into_iter().filter_map(|(kind, sequence, data)| {
-        let (domain, name) = kind.split_once('.')?;
-        let mut headers: Vec<Header> = Vec::with_capacity(11);
-        headers.extend([
-            ("ce-id".into(), [&*id, &sequence].concat().into()),
-            ("ce-type".into(), ["retail.", kind, ".v1"].concat().into()),
-            ("ce-source".into(), SOURCE.into()),
-            ("ce-time".into(), told.time.to_owned().into()),
-            ("content-type".into(), "application/json".into()),
-            ("Key".into(), key.to_owned().into()),
-            ("ce-sequence".into(), sequence.into()),
-            ("Order-Version".into(), version.clone().into()),
-        ]);
-        headers.extend(known(told.trace));
+        rows.text.extend_from_slice(data);
+        rows.text.push(b'}');
+        rows.ends.push(rows.text.len());
+        let Some((domain, name)) = kind.split_once('.').filter(|_| config.is_single(kind)) else { continue };
+        headers.push_pieces("ce-id", &[&id, &number]);
+        headers.push_pieces("ce-type", &["retail.", kind, ".v1"]);
+        headers.push("ce-source", SOURCE);
+        headers.push("ce-time", told.time);
+        headers.push("content-type", "application/json");
+        headers.push("Key", key);
+        headers.push("ce-sequence", &number);
+        headers.push("Order-Version", &version);
+        push_known(headers, told.trace);
         let subject = layout.notice(&told.entity.tenant, domain, name, partition);
-        Some(Outgoing { subject, headers: headers.into(), body: text.slice(data) })
-    });
-    let notices = notices.collect();
-    (PageRows { text, ends }, notices)
+        notices.push(Outgoing { subject, headers: headers.finish(), body: Bytes::copy_from_slice(data) });
+    }
+    notices
 }
 
 /// The page of a record for one tenant; more than one only if it would be too large.
@@ -122,9 +128,9 @@ pub(crate) fn pages(
     tenant: &Token,
     journal_sequence: u64,
     time: Timestamp,
-    rows: &[PageRows],
+    rows: &PageRows,
 ) -> Vec<(Marker, Outgoing)> {
-    let rows: Vec<&[u8]> = rows.iter().flat_map(PageRows::iter).collect();
+    let rows: Vec<&[u8]> = rows.iter().collect();
     let groups = grouped(&rows);
     let count = groups.len();
     let time = rfc3339(time);
@@ -177,7 +183,6 @@ fn grouped<'a, 'b>(rows: &'b [&'a [u8]]) -> Vec<&'b [&'a [u8]]> {
 #[cfg(test)]
 mod tests {
     use bus::layout::Layout;
-    use bytes::Bytes;
     use domain::ids::Token;
     use domain::time::Timestamp;
 
@@ -188,10 +193,11 @@ mod tests {
     fn a_page_is_split_only_where_it_is_too_large() {
         let (layout, tenant) = (Layout::default(), Token::new("main").unwrap());
         let page = |rows: &[&str]| {
-            let rows = rows
-                .iter()
-                .map(|row| PageRows { text: Bytes::from((*row).to_owned()), ends: vec![row.len()] });
-            pages(&layout, 3, &tenant, 7, Timestamp(0), &rows.collect::<Vec<_>>())
+            let mut all = PageRows::default();
+            for row in rows {
+                all.append(&PageRows { text: row.as_bytes().to_vec(), ends: vec![row.len()] });
+            }
+            pages(&layout, 3, &tenant, 7, Timestamp(0), &all)
         };
         let one = page(&["{}", "{}"]);
         assert_eq!(one.len(), 1);

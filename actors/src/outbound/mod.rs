@@ -4,11 +4,13 @@ mod commands;
 mod dead_letters;
 mod events;
 mod marker;
+mod workbench;
 
 pub(crate) use commands::command;
 pub(crate) use dead_letters::dead_letter;
 pub(crate) use events::{PageRows, Told, pages, rows_and_notices};
 pub(crate) use marker::Marker;
+pub(crate) use workbench::Workbench;
 
 use domain::time::Timestamp;
 

@@ -1,7 +1,7 @@
 //! What is decided and not yet recorded, in the order in which it was decided.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bus::layout::Lane;
 use bus::ports::Outgoing;
@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_PAGE_BYTES, MOST_RECORD_BYTES};
-use crate::outbound::PageRows;
+use crate::outbound::{PageRows, Workbench};
 use crate::record::{DeadLetter, Entry, encode_entry};
 
 /// An input (or one item of it) of which the fate is known.
@@ -68,10 +68,72 @@ impl Queued {
     }
 }
 
+/// The outcomes of one record, and what stands in it: as much as fits, at least one outcome.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    pub(crate) outcomes: Vec<Queued>,
+    /// The entries of all of them.
+    pub(crate) entries: Vec<u8>,
+    pub(crate) entry_count: usize,
+    pub(crate) decisions: usize,
+    events: usize,
+    page_bytes: usize,
+    /// The rows of the pages, by tenant, and when the last of them were decided.
+    pub(crate) told: Told,
+}
+
+/// Rows of pages by tenant, with the time of the last of them.
+pub(crate) type Told = BTreeMap<Token, (Timestamp, PageRows)>;
+
+impl Gathered {
+    fn has_room_for(&self, queued: &Queued) -> bool {
+        self.entries.len() + queued.entries.len() <= MOST_RECORD_BYTES
+            && self.decisions + queued.decisions <= MOST_DECISIONS
+            && self.events + queued.events <= MOST_EVENTS
+            && self.page_bytes + queued.rows.page_bytes() <= MOST_PAGE_BYTES
+    }
+
+    /// Adds an outcome; gives back the memory that a decision was written in.
+    fn add(&mut self, mut queued: Queued) -> Option<(Vec<u8>, PageRows)> {
+        let (entries, rows) = (std::mem::take(&mut queued.entries), std::mem::take(&mut queued.rows));
+        self.entries.extend_from_slice(&entries);
+        self.entry_count += queued.entry_count;
+        self.decisions += queued.decisions;
+        self.events += queued.events;
+        self.page_bytes += rows.page_bytes();
+        if let Some((tenant, at)) = &queued.told {
+            let page = self.told.entry(tenant.clone()).or_default();
+            page.0 = page.0.max(*at);
+            page.1.append(&rows);
+        }
+        let was_decided = queued.decisions > 0;
+        self.outcomes.push(queued);
+        was_decided.then_some((entries, rows))
+    }
+
+    /// Nothing, in the same memory.
+    fn emptied(mut self) -> Self {
+        self.outcomes.clear();
+        self.entries.clear();
+        // Who told nothing this time is not kept, so that they never get many.
+        self.told.retain(|_, (_, rows)| rows.len() > 0);
+        for (at, rows) in self.told.values_mut() {
+            *at = Timestamp::default();
+            rows.clear();
+        }
+        let Self { outcomes, entries, told, .. } = self;
+        Self { outcomes, entries, told, ..Self::default() }
+    }
+}
+
 /// The queue in front of the journal. Bounded by the credits of the inputs that end in it.
 #[derive(Debug, Default)]
 pub(crate) struct CommitQueue {
-    waiting: RefCell<VecDeque<Queued>>,
+    waiting: RefCell<VecDeque<Gathered>>,
+    /// The memory of the record before.
+    spare: RefCell<Option<Gathered>>,
+    /// What decisions are written in until they are pushed.
+    pub(crate) bench: RefCell<Workbench>,
     /// Wakes the committer.
     pub(crate) filled: Notify,
     closed: Cell<bool>,
@@ -83,7 +145,15 @@ impl CommitQueue {
         if self.closed.get() {
             return;
         }
-        self.waiting.borrow_mut().push_back(queued);
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.back().is_some_and(|last| last.has_room_for(&queued)) {
+            waiting.push_back(self.spare.borrow_mut().take().unwrap_or_default());
+        }
+        let last = waiting.back_mut().expect("there is one, if only since just now");
+        let written = last.add(queued);
+        if let Some((entries, rows)) = written {
+            self.bench.borrow_mut().take_back(entries, rows);
+        }
         self.filled.notify_one();
     }
 
@@ -92,26 +162,16 @@ impl CommitQueue {
         self.waiting.borrow().is_empty()
     }
 
-    /// What the next record takes: as much as fits, at least one outcome if there is any.
-    pub(crate) fn take(&self) -> Vec<Queued> {
-        let mut waiting = self.waiting.borrow_mut();
-        let (mut bytes, mut decisions, mut events, mut page_bytes) = (0, 0, 0, 0);
-        let mut fitting = 0;
-        for queued in waiting.iter() {
-            bytes += queued.entries.len();
-            decisions += queued.decisions;
-            events += queued.events;
-            page_bytes += queued.rows.page_bytes();
-            let fits = bytes <= MOST_RECORD_BYTES
-                && decisions <= MOST_DECISIONS
-                && events <= MOST_EVENTS
-                && page_bytes <= MOST_PAGE_BYTES;
-            if !fits && fitting > 0 {
-                break;
-            }
-            fitting += 1;
+    /// What the next record takes.
+    pub(crate) fn take(&self) -> Gathered {
+        self.waiting.borrow_mut().pop_front().unwrap_or_default()
+    }
+
+    /// Takes back what a record was gathered in, once all of it is out.
+    pub(crate) fn take_back(&self, gathered: Gathered) {
+        if gathered.entries.capacity() > 0 {
+            *self.spare.borrow_mut() = Some(gathered.emptied());
         }
-        waiting.drain(..fitting).collect()
     }
 
     /// Drops everything that waits, and whatever comes later: nothing of it may ever leave.
@@ -139,7 +199,7 @@ mod tests {
             for _ in 0..1_000 {
                 queue.push(decision(queued.0, queued.1));
             }
-            assert_eq!(queue.take().len(), expected, "{queued:?}");
+            assert_eq!(queue.take().outcomes.len(), expected, "{queued:?}");
         }
     }
 
@@ -148,8 +208,8 @@ mod tests {
         let queue = CommitQueue::default();
         queue.push(decision(MOST_RECORD_BYTES + 1, 1));
         queue.push(decision(1, 1));
-        assert_eq!(queue.take().len(), 1);
-        assert_eq!(queue.take().len(), 1);
+        assert_eq!(queue.take().outcomes.len(), 1);
+        assert_eq!(queue.take().outcomes.len(), 1);
         assert!(queue.is_empty());
     }
 }

@@ -1,7 +1,6 @@
 //! Group commit: everything that is decided while one append is on its way goes into the next one. Nothing leaves before
 //! its ack.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bus::append::{Appended, append_until_definite};
@@ -9,15 +8,13 @@ use bus::layout::{Lane, StreamId};
 use bus::ports::Outgoing;
 use domain::decider::{Decider, Participant};
 use domain::envelope::Headers;
-use domain::ids::Token;
-use domain::time::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::commit_queue::{Consumed, Queued};
+use super::commit_queue::{Consumed, Gathered, Told};
 use super::core::{Halt, Partition, Stage};
 use super::publisher::{Ordered, OutputJob};
-use crate::outbound::{self, PageRows};
+use crate::outbound;
 use crate::record::{Encoded, Entry, Positions, RecordHash, RecordHead, encode, encode_entry};
 
 /// The end of the journal, as this owner left it.
@@ -63,30 +60,21 @@ pub(crate) async fn run<D: Decider>(
             }
             continue;
         }
-        let batch = partition.queue.take();
-        for consumed in batch.iter().filter_map(|queued| queued.consumed) {
+        let gathered = partition.queue.take();
+        for consumed in gathered.outcomes.iter().filter_map(|queued| queued.consumed) {
             if let Consumed::Read(lane, ordinal) = consumed {
                 partition.lane(lane).tracker.borrow_mut().settle(ordinal);
             }
         }
-        let count: usize = batch.iter().map(|queued| queued.entry_count).sum();
-        if count == 0 {
+        if gathered.entry_count == 0 {
             // No append is on its way, so all that these had to wait for is recorded.
-            release(&partition, batch, None, &outputs).await;
+            release(&partition, gathered, None, &outputs).await;
             continue;
         }
-        let mut entries = Vec::with_capacity(batch.iter().map(|queued| queued.entries.len()).sum());
-        for queued in &batch {
-            entries.extend_from_slice(&queued.entries);
-        }
-        append(&partition, &mut end, &entries, count).await?;
+        append(&partition, &mut end, &gathered.entries, gathered.entry_count).await?;
         recorded_at = Instant::now();
-        partition
-            .env
-            .metrics
-            .record_decisions
-            .record(batch.iter().map(|queued| queued.decisions as u64).sum());
-        release(&partition, batch, Some(end.sequence), &outputs).await;
+        partition.env.metrics.record_decisions.record(gathered.decisions as u64);
+        release(&partition, gathered, Some(end.sequence), &outputs).await;
     }
 }
 
@@ -138,22 +126,21 @@ async fn record_positions<D: Decider>(
     let mut entries = Vec::new();
     encode_entry(&mut entries, &Entry::<()>::Position);
     append(partition, end, &entries, 1).await?;
-    release(partition, Vec::new(), Some(end.sequence), outputs).await;
+    release(partition, Gathered::default(), Some(end.sequence), outputs).await;
     Ok(())
 }
 
 /// Lets everything go that waited for the ack: `sequence` is the record's, none if there was nothing to record.
 async fn release<D: Decider>(
     partition: &Rc<Partition<D>>,
-    batch: Vec<Queued>,
+    mut gathered: Gathered,
     sequence: Option<u64>,
     outputs: &mpsc::Sender<OutputJob>,
 ) {
     let env = &partition.env;
     let mut commands: [Vec<Outgoing>; 5] = Default::default();
-    let mut told: BTreeMap<Token, (Timestamp, Vec<PageRows>)> = BTreeMap::new();
     let (mut letters, mut notices, mut credits) = (Vec::new(), Vec::new(), 0);
-    for queued in batch {
+    for queued in gathered.outcomes.drain(..) {
         for (participant, command) in queued.commands {
             commands[participant.index()].push(command);
         }
@@ -165,11 +152,6 @@ async fn release<D: Decider>(
         }
         if let Some(answer) = queued.answer {
             answer();
-        }
-        if let Some((tenant, at)) = queued.told {
-            let page = told.entry(tenant).or_default();
-            page.0 = page.0.max(at);
-            page.1.push(queued.rows);
         }
         letters.extend(queued.dead_letters);
         notices.extend(queued.notices);
@@ -186,11 +168,12 @@ async fn release<D: Decider>(
         }
     }
     if let Some(sequence) = sequence {
-        let ordered = ordered(partition, sequence, &told, &letters);
+        let ordered = ordered(partition, sequence, &gathered.told, &letters);
         // A full queue holds the next record back: outputs never run away from the journal.
         let job = OutputJob { journal_sequence: sequence, ordered, notices };
         assert!(outputs.send(job).await.is_ok(), "the publisher ends after the committer");
     }
+    partition.queue.take_back(gathered);
     partition.return_credits(credits);
 }
 
@@ -198,13 +181,13 @@ async fn release<D: Decider>(
 pub(crate) fn ordered<D: Decider>(
     partition: &Partition<D>,
     sequence: u64,
-    told: &BTreeMap<Token, (Timestamp, Vec<PageRows>)>,
+    told: &Told,
     letters: &[crate::record::DeadLetter],
 ) -> Vec<Ordered> {
     let (env, number) = (&partition.env, partition.number);
     let mut ordered = Vec::new();
     for (tenant, (time, rows)) in told {
-        env.metrics.events.add(rows.iter().map(PageRows::len).sum::<usize>() as u64);
+        env.metrics.events.add(rows.len() as u64);
         for (marker, message) in outbound::pages(&env.layout, number, tenant, sequence, *time, rows) {
             ordered.push(Ordered { stream: StreamId::Events, marker, message });
         }

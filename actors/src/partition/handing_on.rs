@@ -82,7 +82,7 @@ async fn hand_on<D: Decider>(partition: &Partition<D>, item: Elsewhere, consumed
     }
     env.metrics.handed_on.add_one();
     let entry = HandedOnEntry {
-        stream: item.envelope.stream.clone(),
+        stream: item.envelope.stream.to_string(),
         sequence: item.envelope.sequence,
         item: item.envelope.item.unwrap_or_default(),
         subject: item.subject,

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bus::layout::{Lane, Layout};
 use bus::ports::{OpenError, Position, Reader, Stored};
@@ -18,7 +19,7 @@ use crate::config::NodeConfig;
 #[derive(Debug)]
 pub(crate) struct LaneState {
     /// The name of its stream.
-    pub(crate) stream: String,
+    pub(crate) stream: Arc<str>,
     pub(crate) buffer: RefCell<VecDeque<Stored>>,
     /// The size of the bodies in the buffer.
     bytes: Cell<usize>,
@@ -32,7 +33,7 @@ pub(crate) struct LaneState {
 impl LaneState {
     pub(crate) fn new(layout: &Layout, lane: Lane) -> Self {
         Self {
-            stream: layout.name(lane.stream()),
+            stream: layout.name(lane.stream()).into(),
             buffer: RefCell::default(),
             bytes: Cell::new(0),
             tracker: RefCell::default(),

@@ -1,6 +1,7 @@
 //! What memory held besides the states: deadlines, counts, wait lists, phases, and the commands that may not have arrived.
 
 use domain::decider::{Decider, EffectState, Participant};
+use domain::envelope::HeaderWriter;
 use domain::gates::Urgency;
 use domain::ids::EntityId;
 use domain::time::Timestamp;
@@ -86,7 +87,8 @@ fn add_commands<D: Decider>(
             && let Some(command) = D::command(id, state, effect.id)
         {
             let (layout, time) = (&partition.env.layout, outbound::rfc3339(partition.now()));
-            let message = outbound::command(layout, id, D::trace(state), &time, command);
+            let message =
+                outbound::command(layout, id, D::trace(state), &time, &command, &mut HeaderWriter::default());
             commands[effect.participant.index()].push(message);
         }
     }

@@ -1,22 +1,25 @@
 //! Replay: every record that no snapshot covers up to our fence, checked link by link.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use bus::layout::StreamId;
 use bus::ports::{OpenError, Position, Reader, Stored};
 use domain::decider::{Decider, Published};
-use domain::ids::{EntityId, Token};
+use domain::envelope::HeaderWriter;
+use domain::ids::EntityId;
 use domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 
 use crate::entity::command_path::fault_text;
 use crate::node::PartitionStatus;
-use crate::outbound::{self, PageRows, Told, rfc3339};
+use crate::outbound::{self, rfc3339};
 use crate::partition::keeping::Covered;
 use crate::partition::loading::bring_back;
-use crate::partition::{Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, ordered};
+use crate::partition::{
+    Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, Told, ordered,
+};
 use crate::record::{DeadLetter, Decided, Entry, Record, RecordHash, ReplayDecided, ReplayEntry, decode};
 
 /// How many records are asked for at once.
@@ -225,7 +228,7 @@ fn replay_whole<D: Decider>(
     sequence: u64,
     record: Record<Entry<D::Event>>,
 ) -> Result<OutputJob, String> {
-    let mut told: BTreeMap<Token, (Timestamp, Vec<PageRows>)> = BTreeMap::new();
+    let mut told = Told::new();
     let (mut letters, mut notices): (Vec<DeadLetter>, _) = (Vec::new(), Vec::new());
     for entry in record.entries {
         match entry {
@@ -260,13 +263,13 @@ fn tell<D: Decider>(
     partition: &Partition<D>,
     absorbed: &Absorbed<'_, D::Event>,
     published: &Published,
-    told: &mut BTreeMap<Token, (Timestamp, Vec<PageRows>)>,
+    told: &mut Told,
     notices: &mut Vec<bus::ports::Outgoing>,
 ) {
     let mut entities = partition.entities.borrow_mut();
     let Some(number) = entities.number(absorbed.entity) else { return };
     let Some(entity) = entities.slot(number).and_then(|slot| slot.resting()) else { return };
-    let this = Told {
+    let this = outbound::Told {
         entity: absorbed.entity,
         version: absorbed.version,
         first_sequence: absorbed.first_sequence,
@@ -276,9 +279,9 @@ fn tell<D: Decider>(
     };
     let page = told.entry(absorbed.entity.tenant.clone()).or_default();
     page.0 = page.0.max(absorbed.now);
-    let (rows, alone) = outbound::rows_and_notices(&partition.env.config, &partition.env.layout, &this);
-    page.1.push(rows);
-    notices.extend(alone);
+    let (config, layout, mut headers) =
+        (&partition.env.config, &partition.env.layout, HeaderWriter::default());
+    notices.extend(outbound::rows_and_notices(config, layout, &this, &mut page.1, &mut headers));
 }
 
 fn absorb<D: Decider>(

@@ -31,7 +31,7 @@ pub(crate) async fn publish(world: &World, plane: Plane, key: &str, headers: Hea
 }
 
 pub(crate) fn named(id: &str) -> Headers {
-    Headers::new().with("ce-id", id.to_owned()).with("ce-source", "/test")
+    Headers::new().with("ce-id", id).with("ce-source", "/test")
 }
 
 pub(crate) fn packed(id: &str) -> Headers {

@@ -23,7 +23,7 @@ fn envelope(name: &str) -> Envelope {
         name: token(name),
         headers: Headers::new().with("ce-id", "e-1").with("ce-source", "/test"),
         body: r#"{"tally_id":"t-1","amount":5}"#.into(),
-        stream: "RETAIL_WORK".to_owned(),
+        stream: "RETAIL_WORK".into(),
         sequence: 41,
         item: None,
         stored_at: Timestamp(1_795_766_400_000),
@@ -53,12 +53,8 @@ fn entries() -> Vec<Entry<Event>> {
         reason: DeadReason::Schema,
         violations: vec![violation],
     };
-    let handed = HandedOn {
-        stream: "RETAIL_WORK".to_owned(),
-        sequence: 7,
-        item: 2,
-        subject: "retail.v1.x".to_owned(),
-    };
+    let handed =
+        HandedOn { stream: "RETAIL_WORK".into(), sequence: 7, item: 2, subject: "retail.v1.x".to_owned() };
     let again = Event::SentAgain { effect: "main:tally:t-1:post:1".to_owned(), deadline: Timestamp(2) };
     vec![
         Entry::Fence(Fence { hash_key: [9; 16], partitions: 2, instance: "start 1".to_owned() }),

@@ -308,10 +308,10 @@ impl Decider for Tally {
         Some(Command {
             participant: effect.to,
             name: "post",
-            effect_id: effect_id.to_owned(),
+            effect_id: effect_id.into(),
             epoch: 1,
             idempotency_key: format!("{effect_id}:1"),
-            body: format!(r#"{{"effect":"{effect_id}","amount":{}}}"#, effect.amount),
+            body: format!(r#"{{"effect":"{effect_id}","amount":{}}}"#, effect.amount).into(),
         })
     }
 

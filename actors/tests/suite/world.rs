@@ -97,7 +97,7 @@ impl World {
         let (domain, name) = kind.split_once('.').expect("a kind has a domain and a name");
         let mut all = Headers::new();
         for (name, value) in headers {
-            all.push((*name).to_owned(), (*value).to_owned());
+            all.push(name, value);
         }
         let subject = self.layout.inbound(plane, "main", domain, name, key);
         let message = Outgoing { subject, headers: all, body: body.to_owned().into() };

@@ -1,11 +1,16 @@
 //! The subjects on the streams: how they are built, and what a stored one says.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use domain::envelope::Plane;
 
 use super::catalogue::Layout;
 use super::stream::{Lane, StreamId};
+
+/// Room for most subjects: there are very many of them, and one that grows takes memory again and again.
+const USUAL_SUBJECT_BYTES: usize = 64;
+
+const WRITES: &str = "writing to a String cannot fail";
 
 /// What the stored subject of an inbound message says. The tokens are as somebody published them: not checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +71,9 @@ impl Layout {
         name: impl Display,
         partition: u16,
     ) -> String {
-        format!("{}.v1.cmd.{tenant}.{domain}.{name}.{partition}", self.root)
+        let mut subject = String::with_capacity(USUAL_SUBJECT_BYTES);
+        write!(subject, "{}.v1.cmd.{tenant}.{domain}.{name}.{partition}", self.root).expect(WRITES);
+        subject
     }
 
     /// The event pages of a tenant and partition: `retail.v1.evt.<tenant>.all.page.<partition>`.
@@ -82,7 +89,9 @@ impl Layout {
         name: impl Display,
         partition: u16,
     ) -> String {
-        format!("{}.v1.evt.{tenant}.{domain}.{name}.{partition}", self.root)
+        let mut subject = String::with_capacity(USUAL_SUBJECT_BYTES);
+        write!(subject, "{}.v1.evt.{tenant}.{domain}.{name}.{partition}", self.root).expect(WRITES);
+        subject
     }
 
     /// A dead letter: `retail.v1.dlq.<tenant>.<domain>.<reason>.<partition>`.

@@ -1,6 +1,5 @@
 //! Messages and errors, from the port's form to that of the client library and back.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 
 use async_nats::jetstream::message::StreamMessage;
@@ -60,11 +59,7 @@ fn headers(map: Option<&HeaderMap>) -> Headers {
     });
     let mut pairs: Vec<(&str, &str)> = values.collect();
     pairs.sort_by_key(|(name, _)| *name);
-    let pairs = pairs.into_iter().map(|(name, value)| {
-        let name = known(name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed);
-        (name, Cow::Owned(value.to_owned()))
-    });
-    pairs.collect::<Vec<_>>().into()
+    pairs.into_iter().collect()
 }
 
 pub(super) fn raw(message: StreamMessage) -> Stored {

@@ -23,7 +23,7 @@ fn command(name: &str, key: &str, body: &str) -> Packable {
         .with("ce-source", "/doorbuster")
         .with("ce-time", "2026-11-27T08:00:00Z")
         .with("content-type", "application/json")
-        .with("Key", key.to_owned())
+        .with("Key", key)
         .with("Effect-Id", effect.clone())
         .with("Effect-Epoch", "1")
         .with("Idempotency-Key", effect);

@@ -115,8 +115,8 @@ macro_rules! record {
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$word_meta:meta])* $word:ident = $text:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(from = "Box<str>", into = "&'static str")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(into = "&'static str")]
         pub enum $name {
             $($(#[$word_meta])* $word,)+
             /// A word that this version does not know.
@@ -130,9 +130,11 @@ macro_rules! words {
             }
         }
 
-        impl From<Box<str>> for $name {
-            fn from(text: Box<str>) -> Self {
-                match &*text { $($text => Self::$word,)+ _ => Self::Unknown }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::sharing::read_text(deserializer, |text| {
+                    Ok::<_, std::convert::Infallible>(match text { $($text => Self::$word,)+ _ => Self::Unknown })
+                })
             }
         }
 

@@ -1,12 +1,14 @@
 //! The texts of the wire: references, remarks, times, currencies, and objects that are passed on unread.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::Key;
 use crate::messages::leaf::NotOfForm;
 use crate::messages::shape::Shape;
+use crate::sharing::read_text;
 
 const MOST_TEXT_CHARS: usize = 256;
 const MOST_REMARK_CHARS: usize = 500;
@@ -14,9 +16,8 @@ const MOST_REMARK_CHARS: usize = 500;
 macro_rules! checked_text {
     ($(#[$meta:meta])* $name:ident, $form:literal, $check:path, $schema:tt) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(Box<str>);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The value, if the text has the form.
@@ -28,12 +29,16 @@ macro_rules! checked_text {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// A share of the text, for who keeps it.
+            pub fn share(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = NotOfForm;
-            fn try_from(text: String) -> Result<Self, NotOfForm> {
-                if $check(&text) { Ok(Self(text.into())) } else { Err(NotOfForm($form)) }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                read_text(deserializer, Self::new)
             }
         }
 
@@ -128,8 +133,7 @@ fn is_moment(text: &str) -> bool {
 
 /// What a person or another system says in its own words. Any text is taken, so that a long one never makes an
 /// answer unreadable; only the first 500 characters are kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Remark(Box<str>);
 
 impl Remark {
@@ -144,9 +148,9 @@ impl Remark {
     }
 }
 
-impl From<String> for Remark {
-    fn from(text: String) -> Self {
-        Self::new(&text)
+impl<'de> Deserialize<'de> for Remark {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_text(deserializer, |text| Ok::<_, NotOfForm>(Self::new(text)))
     }
 }
 
@@ -181,7 +185,7 @@ impl Serialize for CurrencyCode {
 
 impl<'de> Deserialize<'de> for CurrencyCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(&Box::<str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        read_text(deserializer, Self::new)
     }
 }
 

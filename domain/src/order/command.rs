@@ -1,6 +1,10 @@
 //! Open effects in the form in which they are published. Made from frozen data alone, so that every send of an effect
 //! says the same.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::content::Content;
 use super::effect::{Effect, Kind, Units, idempotency_key};
 use super::event::DocumentDue;
@@ -25,14 +29,14 @@ pub(super) fn command(state: &State, effect_id: &str) -> Option<Command> {
     Some(Command {
         participant: effect.kind.participant(),
         name: effect.kind.command(),
-        effect_id: effect.id.to_string(),
+        effect_id: Arc::clone(&effect.id),
         epoch: effect.epoch,
         idempotency_key: idempotency_key(&effect.id, effect.epoch),
         body: body(state, effect),
     })
 }
 
-fn body(state: &State, effect: &Effect) -> String {
+fn body(state: &State, effect: &Effect) -> Bytes {
     match effect.kind {
         Kind::ReservePoints
         | Kind::FinalizePoints { .. }
@@ -47,7 +51,7 @@ fn body(state: &State, effect: &Effect) -> String {
     }
 }
 
-fn loyalty(state: &State, kind: &Kind) -> String {
+fn loyalty(state: &State, kind: &Kind) -> Bytes {
     let content = state.content();
     let order_id = content.order_id.as_str();
     let member_id = content.member_id.as_deref().unwrap_or_default();
@@ -83,10 +87,10 @@ fn loyalty(state: &State, kind: &Kind) -> String {
             currency: &content.currency,
         }),
     }
-    .render()
+    .to_bytes()
 }
 
-fn payment(state: &State, effect: &Effect) -> String {
+fn payment(state: &State, effect: &Effect) -> Bytes {
     let content = state.content();
     let (order_id, currency) = (content.order_id.as_str(), &*content.currency);
     let of = |tender: u16| (&content.tenders[usize::from(tender)], &state.tenders[usize::from(tender)]);
@@ -124,12 +128,12 @@ fn payment(state: &State, effect: &Effect) -> String {
                 currency,
             })
         }
-        _ => return String::new(),
+        _ => return Bytes::new(),
     }
-    .render()
+    .to_bytes()
 }
 
-fn goods(state: &State, kind: &Kind) -> String {
+fn goods(state: &State, kind: &Kind) -> Bytes {
     let content = state.content();
     let order_id = content.order_id.as_str();
     let ship_to = content.ship_to.as_ref();
@@ -156,7 +160,7 @@ fn goods(state: &State, kind: &Kind) -> String {
                 ),
                 ship_to,
             })
-            .render();
+            .to_bytes();
         }
         Kind::CancelShipment { shipment, lines } => {
             return CommandBody::FulfillmentCancel(FulfillmentCancel {
@@ -165,11 +169,11 @@ fn goods(state: &State, kind: &Kind) -> String {
                 node: &state.shipments[usize::from(*shipment)].node,
                 lines: merged(state, lines.iter().copied()),
             })
-            .render();
+            .to_bytes();
         }
-        _ => return String::new(),
+        _ => return Bytes::new(),
     }
-    .render()
+    .to_bytes()
 }
 
 /// Units with the shop's line numbers and skus, each line once.
@@ -187,7 +191,7 @@ fn shipment_of<'a>(state: &'a State, kind: &Kind) -> &'a str {
     kind.departure().map_or("", |departure| &*state.departures[usize::from(departure)].departure.shipment_id)
 }
 
-fn post(state: &State, document: u16) -> String {
+fn post(state: &State, document: u16) -> Bytes {
     let content = state.content();
     let due = &state.documents[usize::from(document)].due;
     let depends_on: Vec<String> = due.depends_on.iter().map(|needed| state.document_key(*needed)).collect();
@@ -207,7 +211,7 @@ fn post(state: &State, document: u16) -> String {
         shipment_id: due.shipment_id.as_deref(),
         depends_on: depends_on.iter().map(String::as_str).collect(),
     })
-    .render()
+    .to_bytes()
 }
 
 /// Lines and fees of a document, each a sum of cells.

@@ -1,5 +1,7 @@
 //! What an order was submitted with: checked, frozen, and never changed again.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Key, Token};
@@ -13,7 +15,7 @@ pub struct Line {
     /// The line number that the shop gave; from 1, unique in the order.
     pub line: u32,
     /// What is sold.
-    pub sku: Box<str>,
+    pub sku: Arc<str>,
     /// How many.
     pub quantity: u32,
     /// Minor units before tax, after discounts.
@@ -26,7 +28,7 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fee {
     /// Its name, `shipping` for example.
-    pub fee: Box<str>,
+    pub fee: Arc<str>,
     /// Minor units before tax.
     pub net_minor: Minor,
     /// Minor units of tax.
@@ -37,11 +39,11 @@ pub struct Fee {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tender {
     /// The name that the shop gave, unique in the order.
-    pub tender: Box<str>,
+    pub tender: Arc<str>,
     /// Which gateway is asked.
-    pub gateway: Box<str>,
+    pub gateway: Arc<str>,
     /// What the gateway knows the instrument by.
-    pub token: Box<str>,
+    pub token: Arc<str>,
     /// Minor units that it pays.
     pub amount_minor: Minor,
 }
@@ -64,20 +66,20 @@ pub struct AccrualRule {
     pub per_minor: Minor,
     /// The rule's name, passed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Box<str>>,
+    pub rule: Option<Arc<str>>,
 }
 
 /// Correlation and trace as they came with the submit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Origin {
     /// `ce-correlationid`, or the submit's `ce-id`.
-    pub correlation_id: Box<str>,
+    pub correlation_id: Arc<str>,
     /// W3C `traceparent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traceparent: Option<Box<str>>,
+    pub traceparent: Option<Arc<str>>,
     /// W3C `tracestate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tracestate: Option<Box<str>>,
+    pub tracestate: Option<Arc<str>>,
 }
 
 /// An order as submitted. Persisted in the journal.
@@ -88,15 +90,15 @@ pub struct Content {
     /// The order id.
     pub order_id: Key,
     /// Where it was sold, `web` for example.
-    pub channel: Box<str>,
+    pub channel: Arc<str>,
     /// Its one currency, as submitted; a rejected order may name one that is not supported.
-    pub currency: Box<str>,
+    pub currency: Arc<str>,
     /// Who buys, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer_id: Option<Box<str>>,
+    pub customer_id: Option<Arc<str>>,
     /// Whose points are used and earned, if anybody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub member_id: Option<Box<str>>,
+    pub member_id: Option<Arc<str>>,
     /// The lines, in the order of the submit.
     pub lines: Vec<Line>,
     /// The fees, in the order of the submit.

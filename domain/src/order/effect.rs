@@ -3,6 +3,8 @@
 //! The identity of an effect is `{tenant}:{order}:{kind}:{ordinal}`; its idempotency key is frozen with it, so every
 //! re-send carries the same key. The outstanding effects are the state: there is no outbox beside them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -25,7 +27,7 @@ pub struct Units {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Giveback {
     /// The reference that the allocation gave.
-    pub allocation_ref: Box<str>,
+    pub allocation_ref: Arc<str>,
     /// Index of the line.
     pub line: u16,
     /// How many units.
@@ -195,7 +197,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// `{tenant}:{order}:{kind}:{ordinal}`.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// What is commanded.
     pub kind: Kind,
     /// Counts definitive negative answers after which it was asked anew; 1 at first.
@@ -227,8 +229,8 @@ impl Effect {
 }
 
 /// `{tenant}:{order}:{kind}:{ordinal}`.
-pub fn effect_id(tenant: &str, order_id: &str, kind: &Kind, ordinal: u32) -> Box<str> {
-    [tenant, ":", order_id, ":", kind.name(), ":", &ordinal.to_string()].concat().into_boxed_str()
+pub fn effect_id(tenant: &str, order_id: &str, kind: &Kind, ordinal: u32) -> Arc<str> {
+    [tenant, ":", order_id, ":", kind.name(), ":", &ordinal.to_string()].concat().into()
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";

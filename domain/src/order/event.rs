@@ -16,13 +16,13 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocatedUnits {
     /// The reference that the allocation gave.
-    pub allocation_ref: Box<str>,
+    pub allocation_ref: Arc<str>,
     /// Index of the line.
     pub line: u16,
     /// How many units.
     pub quantity: u32,
     /// Where they are.
-    pub node: Box<str>,
+    pub node: Arc<str>,
 }
 
 /// Units that left, by where they stood before.
@@ -40,23 +40,23 @@ pub struct DepartedUnits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Departure {
     /// The shipment that the fact names.
-    pub shipment_id: Box<str>,
+    pub shipment_id: Arc<str>,
     /// Index of that shipment, if it is one of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipment: Option<u16>,
     /// What tells this departure from others of the shipment: the parcel id, else the `ce-id`.
-    pub mark: Box<str>,
+    pub mark: Arc<str>,
     /// The parcel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parcel_id: Option<Box<str>>,
+    pub parcel_id: Option<Arc<str>>,
     /// Where it left from.
-    pub node: Box<str>,
+    pub node: Arc<str>,
     /// Who carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub carrier: Option<Box<str>>,
+    pub carrier: Option<Arc<str>>,
     /// How it can be followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tracking: Option<Box<str>>,
+    pub tracking: Option<Arc<str>>,
     /// What left.
     pub units: Vec<DepartedUnits>,
 }
@@ -136,13 +136,13 @@ pub struct DocumentDue {
     pub depends_on: Vec<u16>,
     /// What tenders paid: (index of the tender, amount, settlement reference).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tenders: Vec<(u16, Minor, Option<Box<str>>)>,
+    pub tenders: Vec<(u16, Minor, Option<Arc<str>>)>,
     /// What points paid, in minor units.
     #[serde(default)]
     pub points_value_minor: Minor,
     /// The shipment that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipment_id: Option<Box<str>>,
+    pub shipment_id: Option<Arc<str>>,
 }
 
 /// What an exception is about.
@@ -188,14 +188,14 @@ pub struct Exception {
     /// What it is about.
     pub kind: ExceptionKind,
     /// In words: what came, what was expected.
-    pub cause: Box<str>,
+    pub cause: Arc<str>,
     /// Money at risk, in minor units.
     pub exposure_minor: Minor,
     /// Points at risk.
     pub exposure_points: Points,
     /// The effect that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect_id: Option<Box<str>>,
+    pub effect_id: Option<Arc<str>>,
 }
 
 /// Why an order stands still.
@@ -247,50 +247,50 @@ pub enum Event {
     },
     /// A command goes out: for the first time, or again.
     EffectSent {
-        effect: Box<str>,
+        effect: Arc<str>,
         at: Timestamp,
         deadline: Timestamp,
     },
     /// The participant said "not applied, try again".
     EffectRetrying {
-        effect: Box<str>,
+        effect: Arc<str>,
         deadline: Timestamp,
     },
     /// It was not applied, and its participant's gate is closed: it waits again.
     EffectWaits {
-        effect: Box<str>,
+        effect: Arc<str>,
     },
     /// It was never applied and is no longer wanted.
     EffectSuperseded {
-        effect: Box<str>,
+        effect: Arc<str>,
     },
     /// Re-sending has stopped: the participant may have forgotten the key.
     EffectExhausted {
-        effect: Box<str>,
+        effect: Arc<str>,
     },
     /// A definitive refusal that has no rule of its own.
     EffectRefused {
-        effect: Box<str>,
-        code: Box<str>,
+        effect: Arc<str>,
+        code: Arc<str>,
     },
     PointsReserved {
-        effect: Box<str>,
+        effect: Arc<str>,
         points: Points,
-        reservation_ref: Box<str>,
+        reservation_ref: Arc<str>,
     },
     PointsRefused {
-        effect: Box<str>,
+        effect: Arc<str>,
     },
     PointsFinalized {
-        effect: Box<str>,
+        effect: Arc<str>,
         points: Points,
     },
     PointsReleased {
-        effect: Box<str>,
+        effect: Arc<str>,
         points: Points,
     },
     Accrued {
-        effect: Box<str>,
+        effect: Arc<str>,
         points_delta: Points,
         target_points: Points,
     },
@@ -300,30 +300,30 @@ pub enum Event {
         target_points: Points,
     },
     Authorized {
-        effect: Box<str>,
+        effect: Arc<str>,
         tender: u16,
         amount_minor: Minor,
-        authorization_ref: Box<str>,
+        authorization_ref: Arc<str>,
     },
     Declined {
-        effect: Box<str>,
+        effect: Arc<str>,
         tender: u16,
         amount_minor: Minor,
     },
     Captured {
-        effect: Box<str>,
+        effect: Arc<str>,
         tender: u16,
         amount_minor: Minor,
-        settlement_ref: Box<str>,
+        settlement_ref: Arc<str>,
     },
     CaptureDeclined {
-        effect: Box<str>,
+        effect: Arc<str>,
         tender: u16,
         amount_minor: Minor,
-        code: Box<str>,
+        code: Arc<str>,
     },
     Voided {
-        effect: Box<str>,
+        effect: Arc<str>,
         tender: u16,
         amount_minor: Minor,
     },
@@ -337,50 +337,50 @@ pub enum Event {
     },
     /// The whole order shall not leave.
     CancelWished {
-        reason: Box<str>,
+        reason: Arc<str>,
     },
     Allocated {
-        effect: Box<str>,
+        effect: Arc<str>,
         allocations: Vec<AllocatedUnits>,
     },
     AllocationRefused {
-        effect: Box<str>,
+        effect: Arc<str>,
         lines: Vec<Units>,
-        code: Box<str>,
+        code: Arc<str>,
     },
     /// Allocated units are ours no more.
     AllocationReleased {
-        effect: Box<str>,
+        effect: Arc<str>,
         releases: Vec<Giveback>,
     },
     /// Units go to a node under a new shipment.
     ShipmentPlanned {
-        node: Box<str>,
+        node: Arc<str>,
         units: Vec<AllocatedUnits>,
     },
     ShipmentAccepted {
-        effect: Box<str>,
+        effect: Arc<str>,
         shipment: u16,
     },
     ShipmentCancelled {
-        effect: Box<str>,
+        effect: Arc<str>,
         shipment: u16,
         lines: Vec<Units>,
     },
     ShipmentCancelRejected {
-        effect: Box<str>,
+        effect: Arc<str>,
         shipment: u16,
     },
     Departed(Arc<Departure>),
     Delivered {
-        shipment_id: Box<str>,
-        parcel_id: Option<Box<str>>,
+        shipment_id: Arc<str>,
+        parcel_id: Option<Arc<str>>,
         parcels: Vec<DeliveredParcel>,
     },
     /// A delivery came before its departure; it is applied with it. No lines = all of it.
     DeliveryNoted {
-        shipment_id: Box<str>,
-        parcel_id: Option<Box<str>>,
+        shipment_id: Arc<str>,
+        parcel_id: Option<Arc<str>>,
         lines: Vec<Units>,
     },
     /// Units will not leave.
@@ -391,14 +391,14 @@ pub enum Event {
     },
     DocumentDue(Arc<DocumentDue>),
     DocumentPosted {
-        effect: Box<str>,
+        effect: Arc<str>,
         document: u16,
-        document_no: Box<str>,
+        document_no: Arc<str>,
     },
     DocumentRejected {
-        effect: Box<str>,
+        effect: Arc<str>,
         document: u16,
-        code: Box<str>,
+        code: Arc<str>,
     },
     Fulfilling,
     Cancelling,

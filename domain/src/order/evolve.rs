@@ -94,12 +94,10 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
 fn submitted(state: &mut State, content: &Content) {
     state.parked = Vec::new();
     state.phase = Phase::Received;
-    state.lines = content
-        .lines
-        .iter()
-        .map(|line| LineUnits { pending: line.quantity, ..LineUnits::default() })
-        .collect();
-    state.tenders = vec![TenderLedger::default(); content.tenders.len()];
+    let lines = content.lines.iter();
+    let lines = lines.map(|line| LineUnits { pending: line.quantity, ..LineUnits::default() });
+    state.lines = lines.collect::<Vec<_>>().into();
+    state.tenders = vec![TenderLedger::default(); content.tenders.len()].into();
     state.content = Some(Arc::new(Frozen::from(content.clone())));
 }
 

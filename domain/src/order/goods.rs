@@ -12,7 +12,7 @@ use super::ledgers::is_default;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipmentRow {
     /// The reference that the allocation gave.
-    pub allocation_ref: Box<str>,
+    pub allocation_ref: Arc<str>,
     /// Index of the line.
     pub line: u16,
     /// Released to the node.
@@ -36,7 +36,7 @@ impl ShipmentRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
     /// Which node.
-    pub node: Box<str>,
+    pub node: Arc<str>,
     /// Which units.
     pub rows: Vec<ShipmentRow>,
     /// The node said yes, or a departure implied it.
@@ -80,9 +80,9 @@ impl Parcel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlyDelivery {
     /// The shipment.
-    pub shipment_id: Box<str>,
+    pub shipment_id: Arc<str>,
     /// The parcel, if it was named.
-    pub parcel_id: Option<Box<str>>,
+    pub parcel_id: Option<Arc<str>>,
     /// The units, if they were named.
     pub lines: Vec<Units>,
 }

@@ -1,5 +1,7 @@
 //! What is counted of an order: units by line, money by tender, points that pay and points that are earned.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Minor, Points};
@@ -59,7 +61,7 @@ impl LineUnits {
 pub struct TenderLedger {
     /// What the gateway knows the authorization by.
     #[serde(skip_serializing_if = "is_default")]
-    pub authorization_ref: Option<Box<str>>,
+    pub authorization_ref: Option<Arc<str>>,
     /// Authorized, in all.
     #[serde(skip_serializing_if = "is_default")]
     pub authorized: Minor,
@@ -86,7 +88,7 @@ pub struct TenderLedger {
 pub struct RedemptionLedger {
     /// What the platform knows the reservation by.
     #[serde(skip_serializing_if = "is_default")]
-    pub reservation_ref: Option<Box<str>>,
+    pub reservation_ref: Option<Arc<str>>,
     /// Reserved points.
     #[serde(skip_serializing_if = "is_default")]
     pub reserved: Points,

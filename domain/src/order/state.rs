@@ -14,6 +14,7 @@ use super::status::Status;
 use crate::envelope::Envelope;
 use crate::money::{Cells, Minor, Points, Span};
 use crate::reason::Reason;
+use crate::sharing::Shared;
 use crate::time::Timestamp;
 
 /// Where an order stands in its life (LIFECYCLE 3.2).
@@ -102,9 +103,9 @@ pub enum DocumentState {
     /// On its way.
     Posting,
     /// The ERP has it under this number.
-    Posted(Box<str>),
+    Posted(Arc<str>),
     /// The ERP refused it with this code.
-    Rejected(Box<str>),
+    Rejected(Arc<str>),
 }
 
 /// A document and how far it is.
@@ -131,11 +132,11 @@ pub struct State {
     /// What was submitted; none while unborn.
     pub content: Option<Arc<Frozen>>,
     /// Units, by line.
-    #[serde(skip_serializing_if = "is_default")]
-    pub lines: Vec<LineUnits>,
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub lines: Shared<Vec<LineUnits>>,
     /// Money, by tender.
-    #[serde(skip_serializing_if = "is_default")]
-    pub tenders: Vec<TenderLedger>,
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub tenders: Shared<Vec<TenderLedger>>,
     /// Points that pay.
     #[serde(skip_serializing_if = "is_default")]
     pub redemption: RedemptionLedger,
@@ -143,20 +144,20 @@ pub struct State {
     #[serde(skip_serializing_if = "is_default")]
     pub accrual: AccrualLedger,
     /// What was released to nodes.
-    #[serde(skip_serializing_if = "is_default")]
-    pub shipments: Vec<Shipment>,
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub shipments: Shared<Vec<Shipment>>,
     /// What left, in the order it was told.
-    #[serde(skip_serializing_if = "is_default")]
-    pub departures: Vec<Parcel>,
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub departures: Shared<Vec<Parcel>>,
     /// Deliveries that came before their departures.
     #[serde(skip_serializing_if = "is_default")]
     pub early_deliveries: Vec<EarlyDelivery>,
     /// Documents, in the order they were due.
-    #[serde(skip_serializing_if = "is_default")]
-    pub documents: Vec<Document>,
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub documents: Shared<Vec<Document>>,
     /// Open commands, oldest first.
-    #[serde(skip_serializing_if = "is_default")]
-    pub effects: Vec<Effect>,
+    #[serde(skip_serializing_if = "Shared::is_empty")]
+    pub effects: Shared<Vec<Effect>>,
     /// Prerequisites that were sent, told to be not applied, and no longer wanted. At most one for each tender and the points.
     #[serde(skip_serializing_if = "is_default")]
     pub given_up: Vec<Effect>,
@@ -174,7 +175,7 @@ pub struct State {
     pub exceptions: Vec<Exception>,
     /// The whole order shall not leave.
     #[serde(skip_serializing_if = "is_default")]
-    pub cancel_reason: Option<Box<str>>,
+    pub cancel_reason: Option<Arc<str>>,
     /// How the submit was settled, and at which version.
     #[serde(skip_serializing_if = "is_default")]
     pub outcome: Option<(u64, Option<Reason>)>,

@@ -37,7 +37,7 @@ pub(crate) fn envelope(plane: Plane, domain: &str, name: &str, body: impl Into<B
         name: Token::new(name).unwrap(),
         headers: Headers::new(),
         body: body.into(),
-        stream: "RETAIL_INTAKE".to_owned(),
+        stream: "RETAIL_INTAKE".into(),
         sequence: 1,
         item: None,
         stored_at: Timestamp(0),

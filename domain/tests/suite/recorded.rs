@@ -88,7 +88,7 @@ names! {
     StatusChanged = "status_changed",
 }
 
-fn text(text: &str) -> Box<str> {
+fn text(text: &str) -> Arc<str> {
     text.into()
 }
 
@@ -117,7 +117,7 @@ fn parked() -> Event {
         name: token("cancel"),
         headers: Headers::new().with("ce-id", "m-1").with("ce-source", "/shop"),
         body: r#"{"order_id":"o-1001","reason":"r"}"#.into(),
-        stream: "RETAIL_WORK".to_owned(),
+        stream: "RETAIL_WORK".into(),
         sequence: 4711,
         item: Some(3),
         stored_at: AT,

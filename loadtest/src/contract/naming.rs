@@ -75,8 +75,8 @@ impl Sender {
     /// A message with a given id: the same id again is a duplicate.
     pub fn message_with_id(&self, subject: String, body: Bytes, id: &str) -> Outgoing {
         let headers = Headers::new()
-            .with("ce-id", id.to_owned())
-            .with("ce-source", self.source.clone())
+            .with("ce-id", id)
+            .with("ce-source", &self.source)
             .with("content-type", "application/json");
         Outgoing { subject, headers, body }
     }

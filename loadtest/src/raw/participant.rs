@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bus::ports::{OpenError, Outgoing, Position, SharedBus, Stored};
 use domain::decider::Participant;
-use domain::envelope::Headers;
+use domain::envelope::HeaderWriter;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -126,14 +126,15 @@ fn unknown(command: &Command<'_>) -> String {
 }
 
 fn single(naming: &Naming, plane: &str, said: &Said<'_>) -> Outgoing {
-    let mut headers = Headers::with_capacity(5)
-        .with("ce-id", said.id())
-        .with("ce-source", source(said.domain))
-        .with("content-type", "application/json");
+    let mut headers = HeaderWriter::with_capacity(256);
+    headers.push("ce-id", &said.id());
+    headers.push("ce-source", source(said.domain));
+    headers.push("content-type", "application/json");
     if said.is_answer() {
-        headers.push("Effect-Id", said.command.effect_id.to_owned());
-        headers.push("Effect-Epoch", said.command.epoch.to_owned());
+        headers.push("Effect-Id", said.command.effect_id);
+        headers.push("Effect-Epoch", said.command.epoch);
     }
+    let headers = headers.finish();
     let subject = naming.subject(plane, said.domain, said.name, said.command.key);
     Outgoing { subject, headers, body: said.body.clone().into() }
 }
@@ -156,10 +157,11 @@ fn batch(naming: &Naming, plane: &str, command_id: &str, said: &[Said<'_>]) -> O
         write!(body, r#"}},"body":{}}}"#, item.body).expect(WRITES);
     }
     body.push(']');
-    let headers = Headers::with_capacity(3)
-        .with("ce-id", format!("{}b-{command_id}", first.mark))
-        .with("ce-source", source(first.domain))
-        .with("content-type", "application/json");
+    let mut headers = HeaderWriter::with_capacity(256);
+    headers.push("ce-id", &format!("{}b-{command_id}", first.mark));
+    headers.push("ce-source", source(first.domain));
+    headers.push("content-type", "application/json");
+    let headers = headers.finish();
     let subject = naming.subject(plane, first.domain, "batch", first.command.key);
     Outgoing { subject, headers, body: body.into() }
 }

@@ -134,12 +134,12 @@ fn alone(step: &Step, order: &str, layout: &Layout) -> Option<Step> {
         for event in page.events.iter().filter(|event| event.key == order) {
             let (domain, name) = event.kind.split_once('.')?;
             let headers = Headers::new()
-                .with("ce-id", event.id.clone().into_owned())
+                .with("ce-id", &event.id)
                 .with("ce-type", format!("retail.{}.v1", event.kind))
-                .with("ce-source", sent.headers.get("ce-source").unwrap_or_default().to_owned())
-                .with("ce-time", sent.headers.get("ce-time").unwrap_or_default().to_owned())
+                .with("ce-source", sent.headers.get("ce-source").unwrap_or_default())
+                .with("ce-time", sent.headers.get("ce-time").unwrap_or_default())
                 .with("content-type", "application/json")
-                .with("Key", order.to_owned())
+                .with("Key", order)
                 .with("ce-sequence", event.sequence.to_string())
                 .with("Order-Version", event.order_version.to_string())
                 .with("ce-correlationid", format!("s-{order}"));

@@ -240,12 +240,12 @@ impl<T: Trade> Runner<T> {
     ) {
         let mut message = self.sender.message(subject.clone(), body.clone());
         for (name, value) in extra {
-            message.headers.push((*name).to_owned(), (*value).to_owned());
+            message.headers.push(name, value);
         }
         let echo = is_echoed.then(|| {
             let mut echo = self.sender.message(subject, body);
             for (name, value) in extra {
-                echo.headers.push((*name).to_owned(), (*value).to_owned());
+                echo.headers.push(name, value);
             }
             echo
         });

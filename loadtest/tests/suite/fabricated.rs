@@ -194,7 +194,7 @@ impl Court {
         match step {
             Step::Command { domain, name, effect, epoch, key, body } => {
                 let headers = Headers::new()
-                    .with("Key", order.to_owned())
+                    .with("Key", order)
                     .with("Effect-Id", effect.clone())
                     .with("Effect-Epoch", epoch.to_string())
                     .with("Idempotency-Key", key.clone());

@@ -38,7 +38,7 @@ async fn command(bus: &SharedBus, kind: &str, key: &str, body: &Value) {
         .with("Key", "o-1")
         .with("Effect-Id", format!("e-{key}"))
         .with("Effect-Epoch", "1")
-        .with("Idempotency-Key", key.to_owned());
+        .with("Idempotency-Key", key);
     let message =
         Outgoing { subject: format!("retail.v1.cmd.main.{kind}.0"), headers, body: body.to_string().into() };
     assert!(matches!(bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));

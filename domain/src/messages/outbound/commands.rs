@@ -1,5 +1,6 @@
 //! The bodies of commands. They borrow from the state that they are made from.
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::decider::Participant;
@@ -303,6 +304,9 @@ outgoing! {
     }
 }
 
+/// What most bodies take at most; a larger one makes room for itself.
+const USUAL_BODY_BYTES: usize = 1_024;
+
 macro_rules! command_bodies {
     ($($variant:ident = $participant:ident $name:literal,)+) => {
         /// The body of any command, with who gets it.
@@ -324,6 +328,14 @@ macro_rules! command_bodies {
             /// The body as JSON text.
             pub fn render(&self) -> String {
                 match self { $(Self::$variant(body) => render(body),)+ }
+            }
+
+            /// The same text as bytes, in as much memory as they take: a command waits for its record, and then for its sender.
+            pub fn to_bytes(&self) -> Bytes {
+                let mut text = Vec::with_capacity(USUAL_BODY_BYTES);
+                let written = match self { $(Self::$variant(body) => serde_json::to_writer(&mut text, body),)+ };
+                written.expect("texts, numbers and lists can always be written");
+                Bytes::copy_from_slice(&text)
             }
         }
 

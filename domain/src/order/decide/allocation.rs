@@ -1,5 +1,7 @@
 //! Answers of allocation: which node has which units.
 
+use std::sync::Arc;
+
 use super::advance::allocate;
 use super::cancel::out_of_stock;
 use super::deciding::{Deciding, Exposure};
@@ -43,11 +45,7 @@ pub(super) fn refused(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Re
             .map(|units| Units { quantity: units.quantity.min(pending(units.line)), ..units });
         refused = all.filter(|units| units.quantity > 0).collect();
     }
-    order.emit(Event::AllocationRefused {
-        effect,
-        lines: refused.clone(),
-        code: answer.code.as_str().into(),
-    });
+    order.emit(Event::AllocationRefused { effect, lines: refused.clone(), code: answer.code.share() });
     out_of_stock(order, &refused);
     allocate(order);
 }
@@ -72,7 +70,7 @@ pub(super) fn give_back(order: &mut Deciding<'_>, releases: Vec<Giveback>) {
     }
 }
 
-fn asked(order: &mut Deciding<'_>, envelope: &Envelope) -> Option<(Box<str>, Vec<Units>)> {
+fn asked(order: &mut Deciding<'_>, envelope: &Envelope) -> Option<(Arc<str>, Vec<Units>)> {
     let effect = answered(order, envelope, |kind| matches!(kind, Kind::Allocate { .. }), |_| true)?;
     match effect.kind {
         Kind::Allocate { lines } => Some((effect.id, lines)),
@@ -96,10 +94,10 @@ fn known_rows(order: &mut Deciding<'_>, answer: &Allocated) -> Vec<AllocatedUnit
             continue;
         };
         rows.push(AllocatedUnits {
-            allocation_ref: row.allocation_ref.as_str().into(),
+            allocation_ref: row.allocation_ref.share(),
             line,
             quantity: row.quantity.get(),
-            node: row.node.as_str().into(),
+            node: row.node.share(),
         });
     }
     rows
@@ -108,7 +106,7 @@ fn known_rows(order: &mut Deciding<'_>, answer: &Allocated) -> Vec<AllocatedUnit
 /// What becomes of allocated units.
 struct Shares {
     /// To be released, by node in the order of the answer.
-    kept: Vec<(Box<str>, Vec<AllocatedUnits>)>,
+    kept: Vec<(Arc<str>, Vec<AllocatedUnits>)>,
     /// Not needed any more.
     back: Vec<Giveback>,
 }
@@ -143,7 +141,7 @@ fn share_out(order: &Deciding<'_>, rows: &[AllocatedUnits]) -> Shares {
     shares
 }
 
-fn plan_shipment(order: &mut Deciding<'_>, node: Box<str>, units: Vec<AllocatedUnits>) {
+fn plan_shipment(order: &mut Deciding<'_>, node: Arc<str>, units: Vec<AllocatedUnits>) {
     order.emit(Event::ShipmentPlanned { node, units });
     if order.state.phase == Phase::Committed {
         order.emit(Event::Fulfilling);

@@ -1,6 +1,8 @@
 //! The working copy of a decision: events are recorded and absorbed at once, so that each rule sees what the rules
 //! before it have decided.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use crate::decider::{Answer, Context, Decision, Published};
@@ -102,7 +104,7 @@ impl<'a> Deciding<'a> {
         exposure: Exposure,
         effect: Option<&str>,
     ) {
-        let cause = cause.into_boxed_str();
+        let cause: Arc<str> = cause.into();
         let open = &self.state.exceptions;
         let is_known = open.iter().any(|known| known.kind == kind && known.cause == cause);
         if is_known || open.len() >= EXCEPTIONS_MOST {

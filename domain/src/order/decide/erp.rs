@@ -123,7 +123,7 @@ pub(super) fn post_ready(order: &mut Deciding<'_>) {
 
 pub(super) fn posted(order: &mut Deciding<'_>, envelope: &Envelope, answer: &Posted) {
     let Some((effect, document)) = of_document(order, envelope, answer.document_key.as_str()) else { return };
-    let document_no = answer.document_no.as_str().into();
+    let document_no = answer.document_no.share();
     order.emit(Event::DocumentPosted { effect: effect.id, document, document_no });
 }
 

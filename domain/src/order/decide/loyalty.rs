@@ -17,7 +17,7 @@ pub(super) fn reserved(order: &mut Deciding<'_>, envelope: &Envelope, answer: &R
     };
     let asked = order.state.content().redemption.points;
     let points = answer.points.get();
-    let reservation_ref = answer.reservation_ref.as_str().into();
+    let reservation_ref = answer.reservation_ref.share();
     order.emit(Event::PointsReserved { effect: effect.id.clone(), points, reservation_ref });
     differs(order, &effect, asked, points);
     if points < asked && order.state.phase == Phase::Reserving {

@@ -20,7 +20,7 @@ pub(super) fn authorized(order: &mut Deciding<'_>, envelope: &Envelope, answer: 
     let asked = content.tenders[usize::from(tender)].amount_minor;
     let other_currency = *content.currency != *answer.currency.as_str();
     let amount_minor = answer.amount_minor.get();
-    let authorization_ref = answer.authorization_ref.as_str().into();
+    let authorization_ref = answer.authorization_ref.share();
     order.emit(Event::Authorized { effect: effect.id.clone(), tender, amount_minor, authorization_ref });
     if order.state.phase != Phase::Reserving {
         return;

@@ -139,10 +139,10 @@ pub(super) fn departed(order: &mut Deciding<'_>, envelope: &Envelope, fact: &Dep
         shipment_id: shipment_id.into(),
         shipment,
         mark: mark.into(),
-        parcel_id: fact.parcel_id.as_ref().map(|id| id.as_str().into()),
-        node: fact.node.as_str().into(),
-        carrier: fact.carrier.as_ref().map(|name| name.as_str().into()),
-        tracking: fact.tracking.as_ref().map(|number| number.as_str().into()),
+        parcel_id: fact.parcel_id.as_ref().map(Text::share),
+        node: fact.node.share(),
+        carrier: fact.carrier.as_ref().map(Text::share),
+        tracking: fact.tracking.as_ref().map(Text::share),
         units,
     };
     leave(order, departure);

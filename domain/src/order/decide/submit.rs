@@ -5,6 +5,7 @@ use super::{advance, apply, cancel};
 use crate::decider::Answer;
 use crate::envelope::Envelope;
 use crate::messages::inbound::{Fee, Line, Submit, Tender};
+use crate::messages::text::Text;
 use crate::messages::{self, Message};
 use crate::money::Minor;
 use crate::order::content::{self, AccrualRule, Content, Origin, Redemption};
@@ -84,10 +85,10 @@ fn freeze(order: &Deciding<'_>, envelope: &Envelope, submit: &Submit) -> Content
     Content {
         tenant: order.context.entity.tenant.clone(),
         order_id: submit.order_id.clone(),
-        channel: submit.channel.as_str().into(),
+        channel: submit.channel.share(),
         currency: submit.currency.as_str().into(),
-        customer_id: customer.and_then(|known| known.customer_id.as_ref()).map(|id| id.as_str().into()),
-        member_id: customer.and_then(|known| known.member_id.as_ref()).map(|id| id.as_str().into()),
+        customer_id: customer.and_then(|known| known.customer_id.as_ref()).map(Text::share),
+        member_id: customer.and_then(|known| known.member_id.as_ref()).map(Text::share),
         lines: submit.lines.iter().map(line).collect(),
         fees: submit.fees.iter().map(fee).collect(),
         total_minor,
@@ -103,7 +104,7 @@ fn freeze(order: &Deciding<'_>, envelope: &Envelope, submit: &Submit) -> Content
             |rule| AccrualRule {
                 points: rule.points.get(),
                 per_minor: rule.per_minor.get(),
-                rule: rule.rule.as_ref().map(|name| name.as_str().into()),
+                rule: rule.rule.as_ref().map(Text::share),
             },
         ),
         origin: Origin {
@@ -124,7 +125,7 @@ fn freeze(order: &Deciding<'_>, envelope: &Envelope, submit: &Submit) -> Content
 fn line(line: &Line) -> content::Line {
     content::Line {
         line: line.line.get(),
-        sku: line.sku.as_str().into(),
+        sku: line.sku.share(),
         quantity: line.quantity.get(),
         net_minor: line.net_minor.get(),
         tax_minor: line.tax_minor.get(),
@@ -132,11 +133,7 @@ fn line(line: &Line) -> content::Line {
 }
 
 fn fee(fee: &Fee) -> content::Fee {
-    content::Fee {
-        fee: fee.fee.as_str().into(),
-        net_minor: fee.net_minor.get(),
-        tax_minor: fee.tax_minor.get(),
-    }
+    content::Fee { fee: fee.fee.share(), net_minor: fee.net_minor.get(), tax_minor: fee.tax_minor.get() }
 }
 
 /// A tender without an amount pays what those before it leave; only the last may be without.
@@ -148,9 +145,9 @@ fn tenders(tenders: &[Tender], cash_due: Minor) -> Vec<content::Tender> {
             let amount_minor = tender.amount_minor.map_or_else(|| left.max(0), messages::leaf::Minor::get);
             left = left.saturating_sub(amount_minor);
             content::Tender {
-                tender: tender.tender.as_str().into(),
-                gateway: tender.gateway.as_str().into(),
-                token: tender.token.as_str().into(),
+                tender: tender.tender.share(),
+                gateway: tender.gateway.share(),
+                token: tender.token.share(),
                 amount_minor,
             }
         })

@@ -122,7 +122,7 @@ impl Desk {
             name: Token::new(name).unwrap(),
             headers: headers.with("ce-id", format!("m-{}", self.messages)).with("ce-source", "/desk"),
             body: Bytes::from(body.to_string()),
-            stream: "RETAIL_TEST".to_owned(),
+            stream: "RETAIL_TEST".into(),
             sequence: u64::from(self.messages),
             item: None,
             stored_at: self.now,
@@ -297,7 +297,7 @@ impl Desk {
 
     /// The body of a sent command.
     pub(super) fn body(command: &Command) -> Value {
-        serde_json::from_str(&command.body).unwrap()
+        serde_json::from_slice(&command.body).unwrap()
     }
 }
 
