@@ -15,6 +15,8 @@ use bus::ports::SharedBus;
 use domain::order::{Order, Policies};
 
 use crate::config::{self, Config};
+use crate::control::knobs::Knobs;
+use crate::control::{self, Control};
 use crate::telemetry::{Exposition, PartitionState};
 
 /// Runs `work` on a runtime of its own on this thread.
@@ -54,6 +56,15 @@ pub fn node(config: &Config, bus: SharedBus, layout: Layout) -> Node {
     let placement = Placement::Arbiters(config.runtime.threads);
     let policies = Policies { degraded_modes: config.degraded_modes, ..config.order.clone() };
     node::start::<Order>(bounds, policies, bus, layout, Arc::new(SystemClock), placement)
+}
+
+/// The control of a node, which writes to the audit on the same bus.
+pub fn control(config: &Config, knobs: Arc<dyn Knobs>, bus: SharedBus, layout: Layout) -> Control {
+    let bounds = control::Bounds {
+        keys: config.control.idempotency_keys,
+        key_expiry_ms: i64::try_from(config.control.idempotency_ms).unwrap_or(i64::MAX),
+    };
+    Control::new(knobs, (bus, layout), Arc::new(SystemClock), instance(), bounds)
 }
 
 /// What `/metrics` shows of a node.

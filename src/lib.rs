@@ -4,12 +4,14 @@
 //! ([`composition`]) and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
-//! each command ([`serve`], [`setup`], [`demo`]), then what is shown ([`api`], [`telemetry`]).
+//! each command ([`serve`], [`setup`], [`demo`]), then what is shown and controlled ([`api`], [`control`],
+//! [`telemetry`]).
 
 pub mod api;
 pub mod cli;
 pub mod composition;
 pub mod config;
+pub mod control;
 pub mod demo;
 pub mod exit;
 pub mod load;

@@ -1,20 +1,32 @@
-//! HTTP on loopback: probes, metrics, one order and its timeline. It only reads; work comes in over NATS.
+//! HTTP on loopback: probes, metrics, orders, and what an operator can change while the server runs. Work comes in over NATS.
+//!
+//! Reading order: [`problem`] (every answer that is no success), `request_id` (what holds for every request), then what can be
+//! asked: `probes`, `orders`, [`control`]; `openapi` describes it all.
 
+pub mod control;
+mod methods;
+pub mod openapi;
 mod orders;
 mod probes;
 pub mod problem;
+pub mod problem_code;
+mod request_id;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::http::Method;
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, HttpServer, web};
 use async_trait::async_trait;
 use domain::ids::EntityId;
 
 use crate::exit::Failure;
+use control::{Hosts, Steering};
+use methods::only_reads;
+use problem::Problem;
+use problem_code::Code;
 
 /// One order as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,14 +76,30 @@ pub trait Surface: Send + Sync + 'static {
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable>;
 }
 
-/// Binds `address` and serves `surface` on one thread of its own until the server is stopped.
+/// What is behind the HTTP surface, and who may ask for it.
+#[derive(Clone)]
+pub struct Behind {
+    /// What can be read.
+    pub surface: Arc<dyn Surface>,
+    /// What can be controlled; none = the control endpoints are not there.
+    pub steering: Option<Arc<dyn Steering>>,
+    /// Names under which the server is reached besides loopback.
+    pub hosts: Vec<String>,
+}
+
+impl std::fmt::Debug for Behind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Behind").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
+
+/// Binds `address` and serves what is behind it on one thread of its own until the server is stopped.
 ///
 /// # Errors
 /// The address cannot be bound: exit code 3, because another process holds it.
-pub fn start(address: SocketAddr, surface: Arc<dyn Surface>) -> Result<Server, Failure> {
+pub fn start(address: SocketAddr, behind: Behind) -> Result<Server, Failure> {
     let listener = TcpListener::bind(address).map_err(|error| cannot_listen(address, &error))?;
-    let data = web::Data::from(surface);
-    let server = HttpServer::new(move || App::new().app_data(data.clone()).configure(routes))
+    let server = HttpServer::new(move || App::new().configure(|service| routes(service, &behind)))
         .workers(1)
         .max_connections(512)
         .client_request_timeout(Duration::from_secs(5))
@@ -90,25 +118,31 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     )
 }
 
-fn routes(service: &mut web::ServiceConfig) {
-    for method in [Method::GET, Method::HEAD] {
-        let reads = || web::method(method.clone());
-        service
-            .route("/livez", reads().to(probes::livez))
-            .route("/readyz", reads().to(probes::readyz))
-            .route("/metrics", reads().to(probes::metrics))
-            .route("/api/v1/orders/{order_id}", reads().to(orders::order))
-            .route("/api/v1/orders/{order_id}/timeline", reads().to(orders::timeline));
+fn routes(service: &mut web::ServiceConfig, behind: &Behind) {
+    let mut api = web::scope("/api/v1")
+        .service(only_reads("/openapi.json", |route| route.to(openapi::openapi)))
+        .service(only_reads("/orders/{order_id}", |route| route.to(orders::order)))
+        .service(only_reads("/orders/{order_id}/timeline", |route| route.to(orders::timeline)));
+    if let Some(steering) = &behind.steering {
+        api = api
+            .app_data(web::Data::from(Arc::clone(steering)))
+            .app_data(web::Data::new(Hosts(behind.hosts.clone())))
+            .configure(control::routes);
     }
-    service.default_service(web::to(nowhere));
+    let all = web::scope("")
+        .app_data(web::Data::from(Arc::clone(&behind.surface)))
+        .service(only_reads("/livez", |route| route.to(probes::livez)))
+        .service(only_reads("/readyz", |route| route.to(probes::readyz)))
+        .service(only_reads("/metrics", |route| route.to(probes::metrics)))
+        .service(api)
+        .default_service(web::to(nowhere))
+        .wrap(from_fn(request_id::identified));
+    service.service(all);
 }
 
-async fn nowhere(request: HttpRequest) -> HttpResponse {
-    problem::not_found(&format!(
-        "there is no {} {}; see /livez, /readyz, /metrics, /api/v1/orders/{{order_id}} and its /timeline",
-        request.method(),
-        request.path()
-    ))
+async fn nowhere(request: HttpRequest) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no {} {}", request.method(), request.path()))
+        .hint("GET /api/v1/openapi.json lists all paths")
 }
 
 #[cfg(test)]

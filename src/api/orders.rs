@@ -2,72 +2,85 @@
 
 use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::ids::{EntityId, Key, Token};
+use domain::ids::{EntityId, InvalidId, Key, Token};
 use serde::Deserialize;
 
-use super::{Surface, problem};
+use super::Surface;
+use super::openapi::AProblem;
+use super::problem::{Mistake, Problem};
+use super::problem_code::Code;
 
 /// Whose order it is.
-#[derive(Debug, Deserialize)]
-pub(super) struct Scope {
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::api) struct Scope {
+    /// The tenant; `main` without it.
+    #[param(example = "main")]
     tenant: Option<String>,
 }
 
-/// `GET /api/v1/orders/{order_id}`.
-pub(super) async fn order(
+/// Which order.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(in crate::api) struct OrderPath {
+    /// The id of the order.
+    #[param(example = "o-1001", pattern = "[A-Za-z0-9_~-]{1,96}")]
+    order_id: String,
+}
+
+/// Shows an order as it is recorded; its version is the `ETag`.
+#[utoipa::path(get, path = "/api/v1/orders/{order_id}", tag = "orders", params(OrderPath, Scope),
+    responses((status = 200, description = "The document, see docs/contract", body = serde_json::Value, content_type = "application/json"),
+        (status = 304, description = "The version in `If-None-Match` is the current one"),
+        (status = "default", response = AProblem)))]
+pub(in crate::api) async fn order(
     request: HttpRequest,
     surface: web::Data<dyn Surface>,
-    path: web::Path<String>,
+    path: web::Path<OrderPath>,
     scope: web::Query<Scope>,
-) -> HttpResponse {
-    let id = match order_id(&path, &scope) {
-        Ok(id) => id,
-        Err(mistake) => return problem::bad_request(&mistake),
-    };
-    match surface.order(&id).await {
-        Ok(Some(view)) => {
-            let tag = format!("\"{}\"", view.version);
-            if known_already(&request, &tag) {
-                return HttpResponse::NotModified().insert_header((ETAG, tag)).finish();
-            }
-            HttpResponse::Ok()
-                .insert_header((ETAG, tag))
-                .insert_header((CACHE_CONTROL, "no-cache"))
-                .content_type("application/json")
-                .body(view.json)
-        }
-        Ok(None) => unknown(&id),
-        Err(why) => problem::unreadable(&why),
+) -> Result<HttpResponse, Problem> {
+    let id = order_id(&path, &scope)?;
+    let view = surface.order(&id).await?.ok_or_else(|| unknown(&id))?;
+    let tag = format!("\"{}\"", view.version);
+    if known_already(&request, &tag) {
+        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
+    Ok(HttpResponse::Ok()
+        .insert_header((ETAG, tag))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .content_type("application/json")
+        .body(view.json))
 }
 
-/// `GET /api/v1/orders/{order_id}/timeline`.
-pub(super) async fn timeline(
+/// Shows the whole history of an order, read from the journal.
+#[utoipa::path(get, path = "/api/v1/orders/{order_id}/timeline", tag = "orders", params(OrderPath, Scope),
+    responses((status = 200, description = "The document, see docs/contract", body = serde_json::Value, content_type = "application/json"),
+        (status = "default", response = AProblem)))]
+pub(in crate::api) async fn timeline(
     surface: web::Data<dyn Surface>,
-    path: web::Path<String>,
+    path: web::Path<OrderPath>,
     scope: web::Query<Scope>,
-) -> HttpResponse {
-    let id = match order_id(&path, &scope) {
-        Ok(id) => id,
-        Err(mistake) => return problem::bad_request(&mistake),
-    };
-    match surface.timeline(&id).await {
-        Ok(Some(json)) => HttpResponse::Ok().content_type("application/json").body(json),
-        Ok(None) => unknown(&id),
-        Err(why) => problem::unreadable(&why),
-    }
+) -> Result<HttpResponse, Problem> {
+    let id = order_id(&path, &scope)?;
+    let json = surface.timeline(&id).await?.ok_or_else(|| unknown(&id))?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }
 
-fn order_id(path: &str, scope: &Scope) -> Result<EntityId, String> {
-    let key = Key::new(path).map_err(|problem| format!("order id {problem}"))?;
+fn order_id(path: &OrderPath, scope: &Scope) -> Result<EntityId, Problem> {
+    let wrong = |what: &str, pointer: &str, problem: &InvalidId| {
+        let mistake = Mistake::new(pointer, "malformed", format!("must be {}", problem.expected));
+        let mistake = mistake.given(problem.text.clone().into());
+        Problem::new(Code::BadRequest, format!("{what} {problem}")).errors(vec![mistake])
+    };
+    let key = Key::new(&path.order_id).map_err(|problem| wrong("order id", "path:order_id", &problem))?;
     let tenant = scope.tenant.as_deref().unwrap_or("main");
-    let tenant = Token::new(tenant).map_err(|problem| format!("tenant {problem}"))?;
+    let tenant = Token::new(tenant).map_err(|problem| wrong("tenant", "query:tenant", &problem))?;
     let kind = Token::new("order").expect("a literal of the allowed form");
     Ok(EntityId { tenant, kind, key })
 }
 
-fn unknown(id: &EntityId) -> HttpResponse {
-    problem::not_found(&format!("tenant {} has no order {}", id.tenant, id.key))
+fn unknown(id: &EntityId) -> Problem {
+    Problem::new(Code::NotFound, format!("tenant {} has no order {}", id.tenant, id.key))
 }
 
 /// Does the client say that it has this version? Weak and strong tags are the same here: the version is the content.

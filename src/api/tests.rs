@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{App, test, web};
+use actix_web::{App, test};
 use async_trait::async_trait;
 use domain::ids::EntityId;
 
-use super::{Readiness, Surface, Unreadable, View, routes};
+use super::{Behind, Readiness, Surface, Unreadable, View, routes};
 
 /// Knows order `o-1` of tenant `main`, recovers the partition of `o-2`, and is not ready.
 struct Fixed;
@@ -36,9 +36,12 @@ impl Surface for Fixed {
     }
 }
 
+fn behind() -> Behind {
+    Behind { surface: Arc::new(Fixed), steering: None, hosts: Vec::new() }
+}
+
 async fn get(path: &str, if_none_match: Option<&str>) -> (StatusCode, String, String, String) {
-    let surface: Arc<dyn Surface> = Arc::new(Fixed);
-    let service = test::init_service(App::new().app_data(web::Data::from(surface)).configure(routes)).await;
+    let service = test::init_service(App::new().configure(|service| routes(service, &behind()))).await;
     let mut request = test::TestRequest::get().uri(path);
     if let Some(tag) = if_none_match {
         request = request.insert_header((IF_NONE_MATCH, tag));
@@ -52,8 +55,7 @@ async fn get(path: &str, if_none_match: Option<&str>) -> (StatusCode, String, St
 
 #[actix_web::test]
 async fn head_answers_as_get_does_without_the_body() {
-    let surface: Arc<dyn Surface> = Arc::new(Fixed);
-    let service = test::init_service(App::new().app_data(web::Data::from(surface)).configure(routes)).await;
+    let service = test::init_service(App::new().configure(|service| routes(service, &behind()))).await;
     let request = test::TestRequest::default().method(Method::HEAD).uri("/api/v1/orders/o-1");
     let answer = test::call_service(&service, request.to_request()).await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -88,12 +90,21 @@ async fn problems_have_the_form_of_rfc_9457() {
         ("/api/v1/orders/o-4/timeline", StatusCode::GONE),
         ("/readyz", StatusCode::SERVICE_UNAVAILABLE),
         ("/nowhere", StatusCode::NOT_FOUND),
+        ("/api/v1/nowhere", StatusCode::NOT_FOUND),
+        ("/api/v1/flow", StatusCode::NOT_FOUND),
     ] {
         let (status, kind, _, body) = get(path, None).await;
         assert_eq!((status, kind.as_str()), (expected, "application/problem+json"), "{path}");
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(body["status"], expected.as_u16(), "{path}");
         assert!(!body["detail"].as_str().unwrap().is_empty(), "{path}");
+        assert_eq!(
+            body["type"],
+            format!("urn:doorbuster:problem:{}", body["code"].as_str().unwrap()),
+            "{path}"
+        );
+        assert_eq!(body["instance"], path.split('?').next().unwrap(), "{path}");
+        assert!(body["request_id"].as_str().unwrap().starts_with("req-"), "{path}: {body}");
     }
 }
 
@@ -108,4 +119,87 @@ async fn liveness_does_not_depend_on_readiness() {
     assert_eq!(get("/livez", None).await.0, StatusCode::OK);
     assert_eq!(get("/metrics", None).await.0, StatusCode::OK);
     assert!(get("/readyz", None).await.3.contains("partition 3 is recovering"));
+}
+
+#[actix_web::test]
+async fn the_id_of_a_request_is_taken_over_and_given_back() {
+    let service = test::init_service(App::new().configure(|service| routes(service, &behind()))).await;
+    for (given, expected) in [(Some("mine-1"), "mine-1"), (Some("not allowed"), "req-"), (None, "req-")] {
+        let mut request = test::TestRequest::get().uri("/api/v1/orders/o-9");
+        if let Some(given) = given {
+            request = request.insert_header(("X-Request-Id", given));
+        }
+        let answer = test::call_service(&service, request.to_request()).await;
+        let id = answer.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+        assert!(id.starts_with(expected), "{given:?}: {id}");
+        let body: serde_json::Value = test::read_body_json(answer).await;
+        assert_eq!(body["request_id"], id);
+    }
+}
+
+#[actix_web::test]
+async fn another_method_is_told_which_there_are() {
+    let service = test::init_service(App::new().configure(|service| routes(service, &behind()))).await;
+    let request = test::TestRequest::post().uri("/api/v1/orders/o-1");
+    let answer = test::call_service(&service, request.to_request()).await;
+    assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers().get("allow").unwrap(), "GET, HEAD");
+    let body: serde_json::Value = test::read_body_json(answer).await;
+    assert_eq!(body["code"], "method_not_allowed");
+}
+
+#[actix_web::test]
+async fn the_committed_document_is_the_one_that_the_handlers_make() {
+    let committed = include_str!("../../docs/openapi.json");
+    let made = super::openapi::document();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+        std::fs::write(path, &made).unwrap();
+        return;
+    }
+    assert!(
+        committed == made,
+        "docs/openapi.json is stale: UPDATE_GOLDEN=1 cargo test -p doorbuster --lib the_committed_document"
+    );
+    let (status, kind, _, body) = get("/api/v1/openapi.json", None).await;
+    assert_eq!((status, kind.as_str(), body), (StatusCode::OK, "application/json", made));
+}
+
+/// All values of this field, however deep.
+fn all_of<'a>(value: &'a serde_json::Value, field: &str, found: &mut Vec<&'a str>) {
+    if let Some(text) = value[field].as_str() {
+        found.push(text);
+    }
+    let inner: Vec<_> = match value {
+        serde_json::Value::Object(inner) => inner.values().collect(),
+        serde_json::Value::Array(inner) => inner.iter().collect(),
+        _ => Vec::new(),
+    };
+    for value in inner {
+        all_of(value, field, found);
+    }
+}
+
+#[actix_web::test]
+async fn the_document_is_whole() {
+    let document: serde_json::Value = serde_json::from_str(&super::openapi::document()).unwrap();
+    let (mut references, mut operations) = (Vec::new(), Vec::new());
+    all_of(&document, "$ref", &mut references);
+    for reference in references {
+        assert!(document.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+    }
+    all_of(&document, "operationId", &mut operations);
+    let number = operations.len();
+    operations.sort_unstable();
+    operations.dedup();
+    assert_eq!(operations.len(), number, "an operation has an id of its own: {operations:?}");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                let described = answer["$ref"].is_string() || answer["description"].as_str() > Some("");
+                assert!(described, "{method} {path} {status}");
+            }
+        }
+    }
 }

@@ -24,6 +24,8 @@ pub struct Config {
     pub nats: Nats,
     /// The HTTP listener.
     pub http: Http,
+    /// What an operator may change while the server runs.
+    pub control: Control,
     /// What is logged.
     pub log: Log,
     /// The rules of an order.
@@ -62,8 +64,24 @@ pub enum Sync {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Where it listens; loopback only.
+    /// Where it listens; loopback only, unless `control.beyond_loopback` says why not.
     pub address: SocketAddr,
+}
+
+/// What an operator may change while the server runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// Whether the control endpoints are there.
+    pub enabled: bool,
+    /// Why HTTP may listen beyond loopback although there are no access tokens; empty = it may not.
+    pub beyond_loopback: String,
+    /// Names under which the server is reached besides loopback.
+    pub hosts: Vec<String>,
+    /// Idempotency keys that are kept.
+    pub idempotency_keys: usize,
+    /// Milliseconds that one is kept.
+    pub idempotency_ms: u64,
 }
 
 /// What is logged.

@@ -189,3 +189,17 @@ fn quotas_are_read_from_file_and_environment_and_wrong_ones_are_named() {
     let failure = with_environment(&[("DOORBUSTER_NODE_FLOW_MEMORY_BYTES", "1000")]).unwrap_err();
     assert!(failure.what.contains("node.flow.memory_bytes = 1000 bytes"), "{}", failure.what);
 }
+
+#[test]
+fn beyond_loopback_only_with_a_reason() {
+    let outside = ("DOORBUSTER_HTTP_ADDRESS", "0.0.0.0:8470");
+    let refused = |pairs: &[(&str, &str)]| with_environment(pairs).unwrap_err().what;
+    assert!(refused(&[outside]).contains("control.beyond_loopback"));
+    let short = refused(&[outside, ("DOORBUSTER_CONTROL_BEYOND_LOOPBACK", "because")]);
+    assert!(short.contains("control.beyond_loopback = \"because\": must be empty"), "{short}");
+    let why = ("DOORBUSTER_CONTROL_BEYOND_LOOPBACK", "a proxy that authenticates stands in front");
+    let config = with_environment(&[outside, why, ("DOORBUSTER_CONTROL_HOSTS", "orders.example")]).unwrap();
+    assert_eq!(config.control.hosts, ["orders.example"]);
+    let host = refused(&[("DOORBUSTER_CONTROL_HOSTS", "http://orders.example:1")]);
+    assert!(host.contains("without scheme, port and path"), "{host}");
+}

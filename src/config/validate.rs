@@ -28,13 +28,7 @@ impl Config {
     }
 
     fn check_surface(&self, mistakes: &mut Vec<String>) {
-        if !self.http.address.ip().is_loopback() {
-            mistakes.push(format!(
-                "http.address = {}: only loopback is allowed (127.0.0.1 or [::1]), since the API has no access tokens; \
-                 put a proxy that authenticates in front of it",
-                self.http.address
-            ));
-        }
+        self.check_control(mistakes);
         if let Err(problem) = Token::new(&self.nats.root) {
             mistakes.push(format!("nats.root: {problem}"));
         }
@@ -46,6 +40,44 @@ impl Config {
                 "log.filter = {:?}: {problem}; for example \"info,actors=debug\"",
                 self.log.filter
             ));
+        }
+    }
+
+    fn check_control(&self, mistakes: &mut Vec<String>) {
+        let control = &self.control;
+        let why = control.beyond_loopback.trim();
+        if !self.http.address.ip().is_loopback() && why.is_empty() {
+            mistakes.push(format!(
+                "http.address = {}: only loopback is allowed (127.0.0.1 or [::1]), since the API has no access tokens; \
+                 put a proxy that authenticates in front of it, or say in control.beyond_loopback why that is not needed",
+                self.http.address
+            ));
+        }
+        if (1..10).contains(&why.chars().count()) {
+            mistakes.push(format!(
+                "control.beyond_loopback = {why:?}: must be empty, or say in at least 10 characters why HTTP without \
+                 access tokens may listen beyond loopback"
+            ));
+        }
+        for host in &control.hosts {
+            if host.is_empty()
+                || host.contains(|letter: char| !letter.is_ascii_graphic() || ":/".contains(letter))
+            {
+                mistakes.push(format!(
+                    "control.hosts: {host:?} is no host name; give it without scheme, port and path, for example \
+                     \"orders.example\""
+                ));
+            }
+        }
+        let keys = u64::try_from(control.idempotency_keys).unwrap_or(u64::MAX);
+        for (key, value, unit, least, most) in [
+            ("idempotency_keys", keys, "keys", 10, 1_000_000),
+            ("idempotency_ms", control.idempotency_ms, "ms", 60_000, 7 * 86_400_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                mistakes
+                    .push(format!("control.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
         }
     }
 

@@ -1,14 +1,16 @@
 //! How far the server is, as the outside sees it: the surface behind HTTP and queries.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use actors::node::{Node, NodeState, ReadError};
 use async_trait::async_trait;
 use bus::ports::SharedBus;
 use domain::ids::EntityId;
 
+use crate::api::control::Steering;
 use crate::api::{Readiness, Surface, Unreadable, View};
 use crate::composition;
+use crate::control::Control;
 use crate::telemetry::Exposition;
 
 /// How far the server is.
@@ -29,6 +31,7 @@ struct Running {
     bus: SharedBus,
     exposition: Exposition,
     durability: String,
+    control: Arc<Control>,
 }
 
 /// The state of the process; shared by HTTP, queries and the one who starts and ends it.
@@ -63,9 +66,9 @@ impl Lifecycle {
     }
 
     /// The node runs.
-    pub(super) fn running(&self, node: Node, bus: SharedBus, durability: String) {
-        let exposition = composition::exposition(&node);
-        let first = self.running.set(Running { node, bus, exposition, durability }).is_ok();
+    pub(super) fn running(&self, node: Node, bus: SharedBus, durability: String, control: Arc<Control>) {
+        let exposition = composition::exposition(&node).with_control(Arc::clone(&control));
+        let first = self.running.set(Running { node, bus, exposition, durability, control }).is_ok();
         assert!(first, "a process starts its node once");
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Running;
     }
@@ -79,13 +82,13 @@ impl Lifecycle {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The node, if questions about orders can be asked.
-    fn node(&self) -> Result<&Node, Unreadable> {
+    /// What runs, if anything does.
+    fn running_now(&self) -> Result<&Running, Unreadable> {
         let not_yet = || match self.stage() {
             Stage::Waiting(reason) => reason,
             Stage::Running | Stage::Draining => "ending before it had begun".to_owned(),
         };
-        self.running.get().map(|running| &running.node).ok_or_else(|| Unreadable::NotNow(not_yet()))
+        self.running.get().ok_or_else(|| Unreadable::NotNow(not_yet()))
     }
 }
 
@@ -114,12 +117,18 @@ impl Surface for Lifecycle {
     }
 
     async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
-        let view = self.node()?.read(id).await.map_err(|error| unreadable(&error))?;
+        let view = self.running_now()?.node.read(id).await.map_err(|error| unreadable(&error))?;
         Ok(view.map(|view| View { version: view.version, json: view.json }))
     }
 
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
-        self.node()?.timeline(id).await.map_err(|error| unreadable(&error))
+        self.running_now()?.node.timeline(id).await.map_err(|error| unreadable(&error))
+    }
+}
+
+impl Steering for Lifecycle {
+    fn control(&self) -> Result<Arc<Control>, Unreadable> {
+        Ok(Arc::clone(&self.running_now()?.control))
     }
 }
 

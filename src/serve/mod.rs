@@ -2,16 +2,19 @@
 //!
 //! HTTP comes first, so that whoever waits can read why. What is missing is waited for, never crashed over.
 
+mod knobs;
 mod lifecycle;
 mod memory;
 pub(crate) mod signals;
 mod start;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::System;
 
+use crate::api::control::Steering;
 use crate::cli::ServeOptions;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -33,7 +36,13 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     let ending = signals::until_asked_to_end()?;
     tokio::pin!(ending);
     let lifecycle = Arc::new(Lifecycle::default());
-    let server = api::start(config.http.address, lifecycle.clone())?;
+    let steering: Arc<dyn Steering> = lifecycle.clone();
+    let behind = api::Behind {
+        surface: lifecycle.clone(),
+        steering: config.control.enabled.then_some(steering),
+        hosts: config.control.hosts.clone(),
+    };
+    let server = api::start(config.http.address, behind)?;
     let http = server.handle();
     actix::spawn(server);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), address = %config.http.address, "listening");
@@ -51,6 +60,7 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
             () = &mut ending => {}
             () = questions => {}
             () = memory => {}
+            () = started.control.keep_time() => {}
         }
         lifecycle.draining();
         tracing::info!("draining");

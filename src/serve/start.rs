@@ -1,5 +1,6 @@
 //! Getting from nothing to a running node: each thing that is missing is waited for and said on `/readyz`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actors::node::Node;
@@ -8,9 +9,11 @@ use bus::nats::{DurabilityProfile, NatsBus, Remedy, Setup};
 use bus::ports::SharedBus;
 use tokio::time::sleep;
 
+use super::knobs::NodeKnobs;
 use super::lifecycle::Lifecycle;
 use crate::composition;
 use crate::config::Config;
+use crate::control::Control;
 use crate::setup::remedy;
 
 /// Between two looks at something that is missing.
@@ -25,6 +28,7 @@ pub(super) struct Started {
     pub(super) node: Node,
     pub(super) bus: SharedBus,
     pub(super) layout: Layout,
+    pub(super) control: Arc<Control>,
 }
 
 /// Starts the node as soon as the server and the streams are there. Never gives up.
@@ -41,8 +45,11 @@ pub(super) async fn when_possible(config: &Config, lifecycle: &Lifecycle) -> Sta
     lifecycle.opening();
     let bus = composition::shared(nats);
     let node = composition::node(config, bus.clone(), layout.clone());
-    lifecycle.running(node.clone(), bus.clone(), durability);
-    Started { node, bus, layout }
+    let knobs =
+        NodeKnobs::new(node.flow().clone(), node.participants(), config.node.clone(), layout.partitions);
+    let control = Arc::new(composition::control(config, Arc::new(knobs), bus.clone(), layout.clone()));
+    lifecycle.running(node.clone(), bus.clone(), durability, Arc::clone(&control));
+    Started { node, bus, layout, control }
 }
 
 async fn connection(url: &str, lifecycle: &Lifecycle) -> NatsBus {

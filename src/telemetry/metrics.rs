@@ -14,6 +14,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::control::ControlCollector;
+use crate::control::Control;
+
 /// What a partition does right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionState {
@@ -38,6 +41,13 @@ impl Exposition {
         let mut registry = Registry::with_prefix("doorbuster");
         registry.register_collector(Box::new(NodeCollector { metrics, states }));
         Self { registry }
+    }
+
+    /// The same, and what the control says of itself.
+    #[must_use]
+    pub fn with_control(mut self, control: Arc<Control>) -> Self {
+        self.registry.register_collector(Box::new(ControlCollector(control)));
+        self
     }
 
     /// The text that a scrape gets.

@@ -1,5 +1,6 @@
 //! What the server tells about itself: log lines on stderr, numbers on `/metrics`.
 
+mod control;
 mod logging;
 mod metrics;
 
