@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use domain::ids::Token;
 
+use crate::operate::arguments::{AuditOptions, BreakerOptions, FlowOptions};
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "doorbuster", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -15,7 +17,9 @@ pub struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done and clean; 1 a check failed (audit not clean, a difference found); \
-                          2 bad usage or configuration; 3 a dependency is missing, too old or unreachable.";
+                          2 bad usage or configuration; 3 a dependency is missing, too old or unreachable; \
+                          of the commands that ask a running server also: 4 it does not answer; 5 it does not take \
+                          requests from here; 6 it does not fit to how things are; 7 nothing of that name.";
 
 /// One of the commands.
 #[derive(Debug, Subcommand)]
@@ -26,6 +30,12 @@ pub enum Command {
     Setup(SetupOptions),
     /// Run the order orchestrator against a NATS server that `setup --apply` has prepared.
     Serve(ServeOptions),
+    /// Show and change how much work a running server takes: pause, drain, limits, bulkheads.
+    Flow(FlowOptions),
+    /// Show and force the circuit breakers in front of the participants.
+    Breaker(BreakerOptions),
+    /// Show who changed what on a running server, and check that record.
+    Audit(AuditOptions),
 }
 
 /// `doorbuster demo`.

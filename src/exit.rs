@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-/// The exit codes of the contract.
+/// The exit codes of the contract; those from 4 on are of the commands that ask a running server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done, and clean.
@@ -14,6 +14,14 @@ pub enum Exit {
     Usage,
     /// A dependency is missing, too old or unreachable.
     Unavailable,
+    /// The server that was asked does not answer.
+    Unreachable,
+    /// It does not take requests from here.
+    Refused,
+    /// What was asked for does not fit to how things are.
+    Conflict,
+    /// It knows nothing of that name.
+    NotFound,
 }
 
 impl Exit {
@@ -24,6 +32,10 @@ impl Exit {
             Self::CheckFailed => 1,
             Self::Usage => 2,
             Self::Unavailable => 3,
+            Self::Unreachable => 4,
+            Self::Refused => 5,
+            Self::Conflict => 6,
+            Self::NotFound => 7,
         }
     }
 }

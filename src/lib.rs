@@ -4,7 +4,7 @@
 //! ([`composition`]) and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
-//! each command ([`serve`], [`setup`], [`demo`]), then what is shown and controlled ([`api`], [`control`],
+//! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is shown and controlled ([`api`], [`control`],
 //! [`telemetry`]).
 
 pub mod api;
@@ -15,6 +15,7 @@ pub mod control;
 pub mod demo;
 pub mod exit;
 pub mod load;
+pub mod operate;
 pub mod query;
 pub mod raw;
 pub mod serve;
@@ -32,6 +33,9 @@ pub fn run(arguments: Arguments) -> Exit {
         Command::Demo(options) => demo::run(&options),
         Command::Setup(options) => setup::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Flow(options) => Ok(operate::flow(&options)),
+        Command::Breaker(options) => Ok(operate::breaker(&options)),
+        Command::Audit(options) => Ok(operate::audit(&options)),
     };
     result.unwrap_or_else(|failure: Failure| {
         failure.tell();

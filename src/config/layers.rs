@@ -12,7 +12,8 @@ use crate::exit::Failure;
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Variables of the environment that begin like ours but are no configuration of the server.
-const NOT_CONFIGURATION: [&str; 2] = ["DOORBUSTER_NATS_SERVER", "DOORBUSTER_SEED"];
+const NOT_CONFIGURATION: [&str; 4] =
+    ["DOORBUSTER_NATS_SERVER", "DOORBUSTER_SEED", "DOORBUSTER_API", "DOORBUSTER_OPERATOR"];
 
 const REMEDY: &str = "config/default.toml has every key with its unit, default and reason";
 

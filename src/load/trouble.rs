@@ -30,8 +30,10 @@ impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         let ending = match failure.exit {
             Exit::Usage => Ending::Usage,
-            Exit::Unavailable => Ending::Unreachable,
-            Exit::Clean | Exit::CheckFailed => Ending::Internal,
+            Exit::Unavailable | Exit::Unreachable => Ending::Unreachable,
+            Exit::Clean | Exit::CheckFailed | Exit::Refused | Exit::Conflict | Exit::NotFound => {
+                Ending::Internal
+            }
         };
         Self::new(ending, failure.what, failure.remedy)
     }

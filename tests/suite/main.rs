@@ -5,6 +5,7 @@
 
 mod broker_changes;
 mod command_line;
+mod control;
 mod crashes;
 mod http;
 mod largest;
