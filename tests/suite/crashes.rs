@@ -20,6 +20,9 @@ use crate::together::TogetherBus;
 use crate::until::until;
 use crate::world::World;
 
+/// Orders under way at most: so few that slow restarts on a busy machine leave orders for the kills that come after them.
+const UNDER_WAY: usize = 120;
+
 /// Until the next wave of events on a machine that is busy otherwise.
 const PROGRESS_WITHIN: Duration = Duration::from_mins(2);
 
@@ -42,6 +45,7 @@ impl Load {
         let counter = ended.clone();
         let options = RunOptions {
             rate: Some(rate),
+            in_flight: UNDER_WAY,
             profiles: profiles(seed, world.layout.partitions),
             ..RunOptions::new(orders, seed, "crash")
         };
