@@ -142,12 +142,21 @@ pub struct Published {
     events: Vec<(&'static str, usize)>,
 }
 
+/// What most decisions tell at most, so that they need not grow for it.
+const USUAL_DATA_BYTES: usize = 1_024;
+/// See [`USUAL_DATA_BYTES`].
+const USUAL_EVENTS: usize = 4;
+
 impl Published {
     /// Tells one more event.
     ///
     /// # Panics
     /// If `data` cannot be written as JSON: texts, numbers and lists always can.
     pub fn add<T: Serialize>(&mut self, kind: &'static str, data: &T) {
+        if self.events.is_empty() {
+            self.data.reserve(USUAL_DATA_BYTES);
+            self.events.reserve(USUAL_EVENTS);
+        }
         serde_json::to_writer(&mut self.data, data).expect("texts, numbers and lists can always be written");
         self.events.push((kind, self.data.len()));
     }

@@ -40,6 +40,12 @@ fn push_text(text: &mut String, part: &str) {
 
 /// Takes the next text off the front.
 fn take_text<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let first = *rest.as_bytes().first()?;
+    if first < MORE {
+        let (text, behind) = rest[1..].split_at(usize::from(first));
+        *rest = behind;
+        return Some(text);
+    }
     let (mut length, mut unit) = (0, 1);
     for (at, byte) in rest.bytes().enumerate() {
         length += usize::from(byte % MORE) * unit;
@@ -120,7 +126,9 @@ impl Headers {
 
     /// Adds a header at the end. Copies all others: a [`HeaderWriter`] does not.
     pub fn push(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
-        let mut writer = HeaderWriter(String::from(&*self.0));
+        let mut writer =
+            HeaderWriter::with_capacity(self.0.len() + name.as_ref().len() + value.as_ref().len() + 8);
+        writer.0.push_str(&self.0);
         writer.push(name.as_ref(), value.as_ref());
         *self = writer.finish();
     }

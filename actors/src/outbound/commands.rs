@@ -7,6 +7,7 @@ use domain::envelope::HeaderWriter;
 use domain::ids::EntityId;
 
 use super::SOURCE;
+use super::digits::Digits;
 
 /// A command of an entity; `time` is when it was decided, as text.
 pub(crate) fn command(
@@ -19,14 +20,15 @@ pub(crate) fn command(
 ) -> Outgoing {
     let domain = command.participant.as_str();
     let partition = entity.key.partition(layout.partitions);
-    let epoch = command.epoch.to_string();
-    headers.push_pieces("ce-id", &[&command.effect_id, ":", &epoch]);
+    let epoch = Digits::of(command.epoch.into());
+    let epoch = epoch.as_str();
+    headers.push_pieces("ce-id", &[&command.effect_id, ":", epoch]);
     headers.push_pieces("ce-type", &["retail.", domain, ".", command.name, ".v1"]);
     headers.push("ce-source", SOURCE);
     headers.push("ce-time", time);
     headers.push("content-type", "application/json");
     headers.push("Key", entity.key.as_str());
-    headers.push("Effect-Epoch", &epoch);
+    headers.push("Effect-Epoch", epoch);
     headers.push("Effect-Id", &command.effect_id);
     headers.push("Idempotency-Key", &command.idempotency_key);
     push_known(headers, trace);

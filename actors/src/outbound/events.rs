@@ -11,6 +11,7 @@ use domain::ids::{EntityId, Token};
 use domain::time::Timestamp;
 
 use super::commands::push_known;
+use super::digits::Digits;
 use super::{Marker, SOURCE, rfc3339};
 use crate::config::{MOST_PAGE_BYTES, NodeConfig};
 
@@ -78,23 +79,25 @@ pub(crate) fn rows_and_notices(
     rows: &mut PageRows,
     headers: &mut HeaderWriter,
 ) -> Vec<Outgoing> {
-    let (key, version) = (told.entity.key.as_str(), told.version.to_string());
+    let (key, version) = (told.entity.key.as_str(), Digits::of(told.version));
+    let version = version.as_str();
     let id = [told.entity.tenant.as_str(), ":", told.entity.kind.as_str(), ":", key, ":"].concat();
     let front = [r#"","key":""#, key, r#"","id":""#, &id].concat();
     let middle =
-        [r#","order_version":"#, &version, r#","time":""#, told.time, r#"","correlation_id":"#].concat();
+        [r#","order_version":"#, version, r#","time":""#, told.time, r#"","correlation_id":"#].concat();
     let correlation = serde_json::to_string(&told.trace.correlation_id).expect("text is plain data");
     let partition = told.entity.key.partition(layout.partitions);
     let mut notices = Vec::new();
     for (sequence, PublishedEvent { kind, data }) in (told.first_sequence..).zip(told.events.iter()) {
-        let number = sequence.to_string();
+        let number = Digits::of(sequence);
+        let number = number.as_str();
         let pieces = [
             r#"{"type":""#,
             kind,
             &front,
-            &number,
+            number,
             r#"","sequence":"#,
-            &number,
+            number,
             &middle,
             &correlation,
             r#","data":"#,
@@ -106,14 +109,14 @@ pub(crate) fn rows_and_notices(
         rows.text.push(b'}');
         rows.ends.push(rows.text.len());
         let Some((domain, name)) = kind.split_once('.').filter(|_| config.is_single(kind)) else { continue };
-        headers.push_pieces("ce-id", &[&id, &number]);
+        headers.push_pieces("ce-id", &[&id, number]);
         headers.push_pieces("ce-type", &["retail.", kind, ".v1"]);
         headers.push("ce-source", SOURCE);
         headers.push("ce-time", told.time);
         headers.push("content-type", "application/json");
         headers.push("Key", key);
-        headers.push("ce-sequence", &number);
-        headers.push("Order-Version", &version);
+        headers.push("ce-sequence", number);
+        headers.push("Order-Version", version);
         push_known(headers, told.trace);
         let subject = layout.notice(&told.entity.tenant, domain, name, partition);
         notices.push(Outgoing { subject, headers: headers.finish(), body: Bytes::copy_from_slice(data) });

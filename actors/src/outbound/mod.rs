@@ -2,6 +2,7 @@
 
 mod commands;
 mod dead_letters;
+mod digits;
 mod events;
 mod marker;
 mod workbench;

@@ -79,11 +79,11 @@ pub(crate) struct Gathered {
     events: usize,
     page_bytes: usize,
     /// The rows of the pages, by tenant, and when the last of them were decided.
-    pub(crate) told: Told,
+    pub(crate) told: TenantRows,
 }
 
 /// Rows of pages by tenant, with the time of the last of them.
-pub(crate) type Told = BTreeMap<Token, (Timestamp, PageRows)>;
+pub(crate) type TenantRows = BTreeMap<Token, (Timestamp, PageRows)>;
 
 impl Gathered {
     fn has_room_for(&self, queued: &Queued) -> bool {

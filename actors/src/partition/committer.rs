@@ -11,7 +11,7 @@ use domain::envelope::Headers;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::commit_queue::{Consumed, Gathered, Told};
+use super::commit_queue::{Consumed, Gathered, TenantRows};
 use super::core::{Halt, Partition, Stage};
 use super::publisher::{Ordered, OutputJob};
 use crate::outbound;
@@ -181,7 +181,7 @@ async fn release<D: Decider>(
 pub(crate) fn ordered<D: Decider>(
     partition: &Partition<D>,
     sequence: u64,
-    told: &Told,
+    told: &TenantRows,
     letters: &[crate::record::DeadLetter],
 ) -> Vec<Ordered> {
     let (env, number) = (&partition.env, partition.number);

@@ -39,7 +39,7 @@ mod tracker;
 mod wait_lists;
 
 pub(crate) use actor::{Door, Drain, PartitionActor, Read, Timeline};
-pub(crate) use commit_queue::{Consumed, Queued, Told};
+pub(crate) use commit_queue::{Consumed, Queued, TenantRows};
 pub(crate) use committer::{JournalEnd, append, ordered};
 pub(crate) use core::{Environment, Halt, Partition};
 pub(crate) use keeping::Captured;

@@ -18,7 +18,7 @@ use crate::outbound::{self, rfc3339};
 use crate::partition::keeping::Covered;
 use crate::partition::loading::bring_back;
 use crate::partition::{
-    Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, Told, ordered,
+    Halt, JournalEnd, KEPT_FOR, MOST_KEPT, OutputJob, Partition, Presence, TenantRows, ordered,
 };
 use crate::record::{DeadLetter, Decided, Entry, Record, RecordHash, ReplayDecided, ReplayEntry, decode};
 
@@ -228,7 +228,7 @@ fn replay_whole<D: Decider>(
     sequence: u64,
     record: Record<Entry<D::Event>>,
 ) -> Result<OutputJob, String> {
-    let mut told = Told::new();
+    let mut told = TenantRows::new();
     let (mut letters, mut notices): (Vec<DeadLetter>, _) = (Vec::new(), Vec::new());
     for entry in record.entries {
         match entry {
@@ -263,7 +263,7 @@ fn tell<D: Decider>(
     partition: &Partition<D>,
     absorbed: &Absorbed<'_, D::Event>,
     published: &Published,
-    told: &mut Told,
+    told: &mut TenantRows,
     notices: &mut Vec<bus::ports::Outgoing>,
 ) {
     let mut entities = partition.entities.borrow_mut();

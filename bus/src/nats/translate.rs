@@ -40,12 +40,18 @@ fn known(name: &str) -> Option<&'static str> {
 /// None = a name or a value that no header can carry (a line break, say).
 pub(super) fn header_map(headers: &Headers) -> Option<HeaderMap> {
     let mut map = HeaderMap::new();
-    for (name, value) in headers.iter() {
-        let name = match known(name) {
+    for (at, (text, value)) in headers.iter().enumerate() {
+        let name = match known(text) {
             Some(name) => HeaderName::from_static(name),
-            None => HeaderName::from_str(name).ok()?,
+            None => HeaderName::from_str(text).ok()?,
         };
-        map.append(name, HeaderValue::from_str(value).ok()?);
+        let value = HeaderValue::from_str(value).ok()?;
+        // To append looks for the name by its hash once more, and hardly any name is there twice.
+        if headers.iter().take(at).any(|(earlier, _)| earlier.eq_ignore_ascii_case(text)) {
+            map.append(name, value);
+        } else {
+            map.insert(name, value);
+        }
     }
     Some(map)
 }

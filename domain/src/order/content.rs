@@ -163,7 +163,7 @@ impl Content {
     }
 
     /// All fees, as spans of cells.
-    pub fn fee_spans(&self) -> impl Iterator<Item = Span> + '_ {
+    pub fn fee_spans(&self) -> impl Iterator<Item = Span> + Clone + '_ {
         (self.lines.len()..self.lines.len() + self.fees.len()).map(|row| Self::line_span(row, 0, 1))
     }
 

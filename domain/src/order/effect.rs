@@ -3,6 +3,7 @@
 //! The identity of an effect is `{tenant}:{order}:{kind}:{ordinal}`; its idempotency key is frozen with it, so every
 //! re-send carries the same key. The outstanding effects are the state: there is no outbox beside them.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -230,7 +231,14 @@ impl Effect {
 
 /// `{tenant}:{order}:{kind}:{ordinal}`.
 pub fn effect_id(tenant: &str, order_id: &str, kind: &Kind, ordinal: u32) -> Arc<str> {
-    [tenant, ":", order_id, ":", kind.name(), ":", &ordinal.to_string()].concat().into()
+    let name = kind.name();
+    // Three colons, and ten digits at most.
+    let mut id = String::with_capacity(tenant.len() + order_id.len() + name.len() + 13);
+    for piece in [tenant, ":", order_id, ":", name, ":"] {
+        id.push_str(piece);
+    }
+    write!(id, "{ordinal}").expect("writing to a String cannot fail");
+    id.into()
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -239,10 +247,11 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub fn idempotency_key(effect_id: &str, epoch: u32) -> String {
     let digest =
         Sha256::new().chain_update(effect_id).chain_update(":").chain_update(epoch.to_string()).finalize();
-    let digits = digest.iter().take(16).flat_map(|byte| [byte >> 4, byte & 0xf]);
-    let mut text = String::with_capacity(32);
-    text.extend(digits.map(|digit| char::from(HEX[usize::from(digit)])));
-    text
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
+        pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0xf)]]);
+    }
+    str::from_utf8(&text).expect("digits are text").to_owned()
 }
 
 #[cfg(test)]

@@ -244,15 +244,11 @@ impl State {
     }
 
     /// The spans of units that have left or still may, fees included unless nothing will ever leave.
-    pub fn live_spans(&self) -> Vec<Span> {
-        let content = self.content();
+    pub fn live_spans(&self) -> impl Iterator<Item = Span> + Clone + '_ {
         let lines =
             self.lines.iter().enumerate().map(|(index, line)| Content::line_span(index, 0, line.live()));
-        let mut spans: Vec<Span> = lines.collect();
-        if !self.all_cancelled() {
-            spans.extend(content.fee_spans());
-        }
-        spans
+        let fees = (!self.all_cancelled()).then(|| self.content().fee_spans());
+        lines.chain(fees.into_iter().flatten())
     }
 
     /// The spans of units that have left.
@@ -327,9 +323,13 @@ impl State {
 
     /// The index of the document with this key.
     pub fn document_index(&self, key: &str) -> Option<u16> {
-        (0..self.documents.len())
-            .filter_map(|index| u16::try_from(index).ok())
-            .find(|index| self.document_key(*index) == key)
+        let content = self.content();
+        let rest = key.strip_prefix(content.tenant.as_str())?.strip_prefix(':')?;
+        let rest = rest.strip_prefix(content.order_id.as_str())?.strip_prefix(':')?;
+        let (kind, digits) = rest.split_once(':')?;
+        let ordinal: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
+        let is_it = |document: &Document| document.due.kind.as_str() == kind && document.ordinal == ordinal;
+        self.documents.iter().position(is_it).and_then(|index| u16::try_from(index).ok())
     }
 
     /// Has the document with this index been posted?

@@ -69,7 +69,7 @@ fn payment(state: &State) -> Payment {
     let (authorized, captured, released) = (sum(|t| t.authorized), sum(|t| t.captured), sum(|t| t.released));
     let spans = state.live_spans();
     let due: i64 = (0..state.tenders.len())
-        .flat_map(|tender| spans.iter().map(move |span| state.cells().tender_value(tender, *span)))
+        .flat_map(|tender| spans.clone().map(move |span| state.cells().tender_value(tender, span)))
         .sum();
     if captured == 0 && state.content().cash_due() == 0 {
         Payment::NotRequired

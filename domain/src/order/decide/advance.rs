@@ -143,7 +143,7 @@ fn needed_money(state: &State, tender: u16) -> Minor {
     if state.phase == Phase::Rejected {
         return 0;
     }
-    state.live_spans().into_iter().map(|span| state.cells().tender_value(usize::from(tender), span)).sum()
+    state.live_spans().map(|span| state.cells().tender_value(usize::from(tender), span)).sum()
 }
 
 /// The points of the units that have left or still may, and their value.
@@ -151,7 +151,7 @@ fn needed_points(state: &State) -> (Points, Minor) {
     if state.phase == Phase::Rejected {
         return (0, 0);
     }
-    state.live_spans().into_iter().fold((0, 0), |(points, value), span| {
+    state.live_spans().fold((0, 0), |(points, value), span| {
         (points + state.cells().points_count(span), value + state.cells().points_value(span))
     })
 }
