@@ -87,7 +87,9 @@ pub(crate) async fn measure(options: &TableOptions) -> Result<Exit, Failure> {
         table.rows.extend(waiting(scale.standing).await?);
     }
     if options.wants(Part::Peaks) {
-        table.rows.extend(peaks::rows(&programs, scale.peaks).await?);
+        let (rows, invalid) = peaks::rows(&programs, scale.peaks).await?;
+        table.rows.extend(rows);
+        table.invalid.extend(invalid);
     }
     let exit = if table.is_whole() { Exit::Clean } else { Exit::CheckFailed };
     let text =

@@ -213,7 +213,7 @@ pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Parti
     let partition = Rc::clone(&actor.partition);
     let waiting = outgoing::first_waiting::<D>(&actor.entity.state, participant);
     let Some(effect) = waiting.filter(|_| !actor.entity.quarantined) else {
-        partition.give_permit_back(participant);
+        partition.take_permit_back(participant);
         partition.nothing_to_record(None, None); // it does not wait any more
         return;
     };
@@ -229,7 +229,7 @@ pub(super) fn release<D: Decider>(actor: &mut EntityActor<D>, participant: Parti
             partition.nothing_to_record(None, None);
         }
         Judged::Fault(fault) => {
-            partition.give_permit_back(participant);
+            partition.take_permit_back(participant);
             quarantine(actor, &fault, None, None, None);
         }
     }

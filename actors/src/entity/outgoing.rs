@@ -166,8 +166,10 @@ impl Moves {
         match after.iter().find(|effect| effect.id == earlier.id) {
             None => {
                 let took = earlier.sent_at.map_or(0, |at| now.ms_since(at));
-                let slow = is_fresh && took > env.gates.slow_ms(participant);
-                *(if slow { &mut outcomes.slow } else { &mut outcomes.answered }) += 1;
+                let slow = took > env.gates.slow_ms(participant);
+                // A late answer to what was asked before the breaker moved says nothing about now.
+                outcomes.slow += u32::from(slow && is_fresh);
+                outcomes.answered += u32::from(!slow);
             }
             Some(effect) if effect.state == EffectState::Sent => {
                 // Silence until the deadline, once for each command. What was asked before the breaker moved says nothing.

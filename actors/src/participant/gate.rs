@@ -98,6 +98,14 @@ impl Gate {
         }
     }
 
+    /// Commands did not go out after all.
+    pub(super) fn came_back(&self, commands: u32) {
+        self.pace.give_back(commands);
+        if self.breaker() == BreakerState::HalfOpen {
+            self.probes.fetch_add(i64::from(commands), Ordering::Relaxed);
+        }
+    }
+
     /// What a decision sees: new commands go behind those that wait.
     pub(super) fn view(&self, now: Timestamp) -> gates::Gate {
         let breaker = self.breaker();

@@ -80,6 +80,13 @@ impl Gates {
         gate.went(commands, now);
     }
 
+    /// So many commands that were counted by [`Self::sent`] did not go out: nobody wants them any more.
+    pub(crate) fn unsent(&self, participant: Participant, commands: u32) {
+        let gate = self.gate(participant);
+        gate.sent.fetch_sub(u64::from(commands), Ordering::Relaxed);
+        gate.came_back(commands);
+    }
+
     /// May a command that is not answered go out once more?
     pub(crate) fn admits_again(&self, participant: Participant, now: Timestamp) -> bool {
         let gate = self.gate(participant);

@@ -67,7 +67,11 @@ impl Kept {
         let participant = self.participant;
         let (published, since) = gates.published(participant);
         if published != self.breaker.state() {
-            self.breaker.probe(since); // a recovery found a backlog
+            if self.breaker.forced().is_some() {
+                gates.publish(participant, self.breaker.state(), self.breaker.since()); // an operator has the last word
+            } else {
+                self.breaker.probe(since); // a recovery found a backlog
+            }
         }
         let before = self.breaker.state();
         self.breaker.look(gates.take_outcomes(participant), gates.is_probed(participant), now);

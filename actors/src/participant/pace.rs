@@ -75,6 +75,15 @@ impl Pace {
     }
 }
 
+impl Pace {
+    /// So many commands did not go after all.
+    pub(crate) fn give_back(&self, commands: u32) {
+        let cost = self.interval.load(Ordering::Relaxed).saturating_mul(i64::from(commands));
+        // What lies behind the clock is worth a burst and no more.
+        self.due.fetch_sub(cost, Ordering::Relaxed);
+    }
+}
+
 /// The part of a rate that is in force a while after an outage: it grows evenly up to the whole, and is never nothing.
 pub(crate) fn ramped(full: u32, from_percent: u32, ramp_ms: u32, elapsed_ms: i64) -> u32 {
     let elapsed = u64::try_from(elapsed_ms).unwrap_or(0);
@@ -120,6 +129,16 @@ mod tests {
         pace.take(30, Timestamp(0));
         assert_eq!(pace.room(Timestamp(200)), 0);
         assert_eq!(pace.room(Timestamp(210)), 1);
+    }
+
+    #[test]
+    fn what_did_not_go_after_all_may_go_later_and_is_worth_no_more_than_a_burst() {
+        let pace = Pace::new(100, 10);
+        pace.take(10, Timestamp(1_000));
+        pace.give_back(4);
+        assert_eq!(pace.room(Timestamp(1_000)), 4);
+        pace.give_back(50);
+        assert_eq!(pace.room(Timestamp(1_000)), 10);
     }
 
     #[test]

@@ -199,7 +199,7 @@ impl<D: Decider> Partition<D> {
     /// Lets a waiting effect of an entity go. There must be a credit, and a place at the participant is taken.
     pub(crate) fn release(self: &Rc<Self>, number: u32, participant: Participant, urgency: Urgency) {
         if !self.send(number, Errand::Release(Release { participant, urgency })) {
-            self.give_permit_back(participant); // it is forgotten, and there is nothing to release
+            self.take_permit_back(participant); // it is forgotten, and there is nothing to release
         }
     }
 

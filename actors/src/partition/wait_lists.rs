@@ -112,6 +112,13 @@ impl<D: Decider> Partition<D> {
         self.env.gates.sent(participant, 1, self.env.clock.now());
     }
 
+    /// The effect that was let go is not wanted any more: it needs no place, and asked nobody. Otherwise orders that were given up
+    /// while they waited would use up the rate and the probes of those that come after them.
+    pub(crate) fn take_permit_back(&self, participant: Participant) {
+        self.env.gates.unsent(participant, 1);
+        self.give_permit_back(participant);
+    }
+
     /// The effect that was let go did not need its place.
     pub(crate) fn give_permit_back(&self, participant: Participant) {
         let mut places = [0; 5];
