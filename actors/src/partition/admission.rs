@@ -36,6 +36,8 @@ pub(crate) struct Admission {
     reserved: Cell<i64>,
     /// Work that came in batches and that the rate has not allowed yet.
     owed: Cell<u64>,
+    /// The rate has allowed one more that was not begun.
+    unused: Cell<bool>,
     /// The last message that was taken out of the intake.
     last_taken: Cell<u64>,
     closed: Cell<Option<Throttle>>,
@@ -147,6 +149,9 @@ impl<D: Decider> Partition<D> {
         let admission = &self.admission;
         let rules = admission.rules.borrow();
         let Some(rate) = rules.rate() else { return true };
+        if admission.unused.take() {
+            return true;
+        }
         loop {
             if let Err(wait) = rate.take() {
                 admission.look_again.set(Duration::from_millis(wait).min(LOOK_AGAIN));
@@ -160,6 +165,11 @@ impl<D: Decider> Partition<D> {
                 owed => admission.owed.set(owed - 1),
             }
         }
+    }
+
+    /// What was taken at the node's rate was not begun: who is over his own quota uses up nothing of the others' rate.
+    pub(super) fn rate_was_not_used(&self) {
+        self.admission.unused.set(self.admission.rules.borrow().rate().is_some());
     }
 
     /// A message leaves the intake.

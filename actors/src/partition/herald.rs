@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::core::{Partition, Stage};
 use super::queued::{Drained, Held, QueuedWork};
-use super::receipts::{self, Addressee};
+use super::receipts;
 use crate::entity::expiry;
 use crate::flow::estimated_wait_ms;
 use crate::inbound::{self, Item};
@@ -154,31 +154,36 @@ impl<D: Decider> Partition<D> {
         let sequence = stored.sequence;
         let stream = &self.lane(Lane::Intake).stream;
         for item in inbound::screen::<D>(&self.env.layout, self.number, stream, stored) {
-            let (hash, envelope, addressee) = match item {
+            // Only of new work it can be said that it has expired: who asks again hears what became of it.
+            let (hash, envelope, addressee, is_new) = match item {
                 Item::Accepted(arrival) => {
                     let addressee = receipts::addressee(&self.env, &arrival.envelope, &arrival.entity);
-                    (self.hash_key.entity(&arrival.entity), arrival.envelope, addressee)
+                    let is_new = self.entities.borrow().number(&arrival.entity).is_none();
+                    (self.hash_key.entity(&arrival.entity), arrival.envelope, addressee, is_new)
                 }
                 // Its own partition does not know that it waits here; its sender can be told all the same.
                 Item::Elsewhere(elsewhere) => {
                     let envelope = elsewhere.envelope;
                     let key = envelope.headers.get("Key").unwrap_or("-");
                     let addressee = receipts::addressee_of(&self.env, &envelope, key);
-                    (0, envelope, addressee)
+                    (0, envelope, addressee, false)
                 }
-                Item::Refused(refused) => (0, refused.letter.envelope, refused.addressee),
+                Item::Refused(refused) => (0, refused.letter.envelope, refused.addressee, true),
             };
             let ordinal = self.herald.queue.borrow_mut().add(sequence, hash);
             if let Some(addressee) = addressee {
-                self.hold(&envelope, addressee, sequence, ordinal);
+                let expiry = if is_new {
+                    expiry(&self.env.config, &envelope.headers, envelope.stored_at)
+                } else {
+                    Timestamp(i64::MAX)
+                };
+                self.hold(&envelope, Held { addressee, sequence, expiry, ordinal });
             }
         }
     }
 
     /// Keeps somebody until his deadline; told at once if too many wait.
-    fn hold(&self, envelope: &Envelope, addressee: Addressee, sequence: u64, ordinal: u64) {
-        let expiry = expiry(&self.env.config, &envelope.headers, envelope.stored_at);
-        let held = Held { addressee, sequence, expiry, ordinal };
+    fn hold(&self, envelope: &Envelope, held: Held) {
         if self.herald.queue.borrow().held() >= self.env.config.receipts_waiting {
             self.tell_waiting(&held);
             return;

@@ -103,6 +103,9 @@ impl<D: Decider> Partition<D> {
             }
             let items = self.take(lane, stored);
             self.begun(items);
+            if is_open && items == 0 {
+                self.rate_was_not_used();
+            }
             room = room.saturating_sub(items);
             taken += 1;
         }

@@ -193,6 +193,26 @@ fn given_a_rate_when_more_comes_then_the_rest_waits_its_turn() {
 }
 
 #[test]
+fn given_a_rate_when_others_are_over_their_quota_then_they_use_up_nothing_of_it() {
+    run(async {
+        let mut world = World::new();
+        let channels = vec!["web 1000 1000".parse().unwrap(), "* 1 1".parse().unwrap()];
+        let flow = FlowConfig { rate: 10, burst: 5, channels, ..FlowConfig::default() };
+        let node = node_with(&mut world, flow).await;
+        let started = world.clock.now();
+        for number in 0..200 {
+            submit(&world, &format!("other-{number}"), "market", &[]).await;
+        }
+        for number in 0..5 {
+            submit(&world, &format!("web-{number}"), "web", &[]).await;
+        }
+        until("the shop is begun", || async { world.view(&node, "web-4").await.is_some() }).await;
+        let took = world.clock.now().ms_since(started);
+        assert!(took < 3_000, "behind 199 that are refused it took {took} ms");
+    });
+}
+
+#[test]
 fn given_quotas_when_they_are_used_up_then_the_sender_is_told_when_to_come_and_may_come_again() {
     run(async {
         let mut world = World::new();
