@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use domain::decider::Participant;
+use domain::by_participant::ByParticipant;
 use domain::messages::body::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::flow::FlowConfig;
-use crate::participant::settings::Participants;
+use crate::participant::settings::ParticipantSettings;
 
 /// What a record may hold at most, events of other sizes being split over pages. Fixed: readers rely on it.
 pub(crate) const MOST_RECORD_BYTES: usize = 256 * 1024;
@@ -112,112 +112,17 @@ pub struct NodeConfig {
     pub flow: FlowConfig,
 }
 
-/// A number for each participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct InFlight {
-    /// For the loyalty platform.
-    pub loyalty: u32,
-    /// For the payment gateways.
-    pub payment: u32,
-    /// For allocation.
-    pub allocation: u32,
-    /// For warehouses and stores.
-    pub fulfillment: u32,
-    /// For the ERP.
-    pub erp: u32,
-}
+/// How many commands each participant may have to answer.
+pub type InFlight = ByParticipant<u32>;
+/// Whether each participant takes several commands in one message.
+pub type Batches = ByParticipant<bool>;
+/// What each participant reads.
+pub type Formats = ByParticipant<Format>;
+/// How each participant is asked.
+pub type Participants = ByParticipant<ParticipantSettings>;
 
-impl Default for InFlight {
-    fn default() -> Self {
-        // A few seconds of a peak; the command streams hold many times as many.
-        Self { loyalty: 10_000, payment: 10_000, allocation: 10_000, fulfillment: 10_000, erp: 10_000 }
-    }
-}
-
-impl InFlight {
-    /// The number for one participant.
-    pub const fn of(&self, participant: Participant) -> u32 {
-        match participant {
-            Participant::Loyalty => self.loyalty,
-            Participant::Payment => self.payment,
-            Participant::Allocation => self.allocation,
-            Participant::Fulfillment => self.fulfillment,
-            Participant::Erp => self.erp,
-        }
-    }
-}
-
-/// A yes or no for each participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one switch for each participant, as in the configuration file"
-)]
-pub struct Batches {
-    /// The loyalty platform.
-    pub loyalty: bool,
-    /// The payment gateways.
-    pub payment: bool,
-    /// Allocation.
-    pub allocation: bool,
-    /// Warehouses and stores.
-    pub fulfillment: bool,
-    /// The ERP.
-    pub erp: bool,
-}
-
-impl Batches {
-    /// Everybody takes batches.
-    pub const ALL: Self =
-        Self { loyalty: true, payment: true, allocation: true, fulfillment: true, erp: true };
-
-    /// The switch of one participant.
-    pub const fn of(&self, participant: Participant) -> bool {
-        match participant {
-            Participant::Loyalty => self.loyalty,
-            Participant::Payment => self.payment,
-            Participant::Allocation => self.allocation,
-            Participant::Fulfillment => self.fulfillment,
-            Participant::Erp => self.erp,
-        }
-    }
-}
-
-/// A format for each participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Formats {
-    /// For the loyalty platform.
-    pub loyalty: Format,
-    /// For the payment gateways.
-    pub payment: Format,
-    /// For allocation.
-    pub allocation: Format,
-    /// For warehouses and stores.
-    pub fulfillment: Format,
-    /// For the ERP.
-    pub erp: Format,
-}
-
-impl Formats {
-    /// The same for everybody.
-    pub const fn all(format: Format) -> Self {
-        Self { loyalty: format, payment: format, allocation: format, fulfillment: format, erp: format }
-    }
-
-    /// The format for one participant.
-    pub const fn of(&self, participant: Participant) -> Format {
-        match participant {
-            Participant::Loyalty => self.loyalty,
-            Participant::Payment => self.payment,
-            Participant::Allocation => self.allocation,
-            Participant::Fulfillment => self.fulfillment,
-            Participant::Erp => self.erp,
-        }
-    }
-}
+/// A few seconds of a peak; the command streams hold many times as many.
+const IN_FLIGHT_COMMANDS: u32 = 10_000;
 
 impl Default for NodeConfig {
     fn default() -> Self {
@@ -239,7 +144,7 @@ impl Default for NodeConfig {
             accept_lost_inputs: false,
             retry_pause_ms: 1_000,
             timer_retry_ms: 1_000,
-            in_flight_commands: InFlight::default(),
+            in_flight_commands: InFlight::all(IN_FLIGHT_COMMANDS),
             participants: Participants::default(),
             command_batches: Batches::default(),
             command_formats: Formats::default(),

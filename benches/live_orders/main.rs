@@ -103,7 +103,7 @@ fn config() -> NodeConfig {
         idle_after_ms: FOR_EVER_MS,
         pack_after_ms: PACK_AFTER_MS,
         checkpoint_age_ms: FOR_EVER_MS,
-        command_batches: Batches::ALL,
+        command_batches: Batches::all(true),
         in_flight_commands: unlimited(),
         ..NodeConfig::default()
     }
@@ -140,8 +140,7 @@ fn policies() -> Policies {
 }
 
 fn unlimited() -> InFlight {
-    let most = u32::MAX / 2;
-    InFlight { loyalty: most, payment: most, allocation: most, fulfillment: most, erp: most }
+    InFlight::all(u32::MAX / 2)
 }
 
 /// Empties the streams, but for the ends that the node compares with.

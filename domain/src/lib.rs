@@ -6,6 +6,7 @@
 //! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`reason`] (why not),
 //! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] (why copies of them are cheap).
 
+pub mod by_participant;
 pub mod decider;
 pub mod envelope;
 pub mod gates;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::auditor::{Auditor, News, Settings, Tally, Verdict};
 use crate::contract::Naming;
 use crate::ledger::Witness;
-use crate::simulators::{OutboxSettings, Profiles, Simulators, end_of, outbox};
+use crate::simulators::{OutboxSettings, Profiles, Simulators, are_patient, end_of, outbox};
 use crate::workload::{Latency, Mix, Pace, Plan, Publisher};
 
 /// What is to be run.
@@ -122,7 +122,7 @@ pub async fn run(
     let settings = Settings {
         prefix: format!("{}-", options.run),
         quiet_orders: 5_000,
-        patient: options.profiles.are_patient(),
+        patient: are_patient(&options.profiles),
     };
     let auditor = Arc::new(Mutex::new(Auditor::new(settings)));
     let witness: Arc<dyn Witness> = Arc::clone(&auditor) as Arc<dyn Witness>;

@@ -109,7 +109,7 @@ impl Config {
             }
         }
         for participant in domain::decider::Participant::ALL {
-            if node.in_flight_commands.of(participant) == 0 {
+            if *node.in_flight_commands.of(participant) == 0 {
                 mistakes.push(format!(
                     "node.in_flight_commands.{} = 0 commands: no order could ever end; must be at least 1",
                     participant.as_str()

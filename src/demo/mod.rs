@@ -43,7 +43,7 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
     };
     let mut config = Config::default();
     if options.batch {
-        config.node.command_batches = Batches::ALL;
+        config.node.command_batches = Batches::all(true);
     }
     config.node.command_formats = Formats::all(format(options));
     let node = composition::node(&config, stage.bus.clone(), stage.layout.clone());

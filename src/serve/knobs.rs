@@ -67,7 +67,7 @@ impl NodeKnobs {
         let mut limits = LimitChange {
             rate_per_second: set(status.rate_per_second, settings.rate_per_second),
             burst: set(status.burst, settings.burst),
-            in_flight: set(status.in_flight_limit, self.config.in_flight_commands.of(system)),
+            in_flight: set(status.in_flight_limit, *self.config.in_flight_commands.of(system)),
         };
         change(&mut limits);
         let act = if limits == LimitChange::default() {
@@ -117,7 +117,7 @@ impl NodeKnobs {
     fn bulkhead(&self, status: &ParticipantStatus) -> BulkheadReport {
         BulkheadReport {
             system: status.participant.as_str().to_owned(),
-            configured: self.config.in_flight_commands.of(status.participant).into(),
+            configured: (*self.config.in_flight_commands.of(status.participant)).into(),
             effective: status.in_flight_limit.into(),
             in_flight: at_least_zero(status.in_flight),
             waiting: at_least_zero(status.waiting),

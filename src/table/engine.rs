@@ -108,8 +108,11 @@ impl Ring {
 }
 
 async fn node(bus: &SharedBus, layout: &Layout) -> Node {
-    let config =
-        NodeConfig { instance: "engine".to_owned(), command_batches: Batches::ALL, ..NodeConfig::default() };
+    let config = NodeConfig {
+        instance: "engine".to_owned(),
+        command_batches: Batches::all(true),
+        ..NodeConfig::default()
+    };
     let (bus, clock) = (Arc::clone(bus), Arc::new(SystemClock));
     let placement = Placement::Arbiters(1);
     let node = start::<Order>(config, Policies::default(), bus, layout.clone(), clock, placement);

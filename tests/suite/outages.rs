@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use actix::System;
 use actors::clock::RuntimeClock;
-use actors::config::{InFlight, NodeConfig};
+use actors::config::{InFlight, NodeConfig, Participants};
 use actors::node::{self, Node, Placement};
-use actors::participant::settings::{ParticipantSettings, Participants};
+use actors::participant::settings::ParticipantSettings;
 use async_trait::async_trait;
 use bus::around::Around;
 use bus::layout::{Layout, StreamId};
@@ -120,7 +120,7 @@ fn config() -> NodeConfig {
     };
     NodeConfig {
         participants: Participants { loyalty: limited, erp: limited, ..Participants::default() },
-        in_flight_commands: InFlight { loyalty: 50, erp: 50, ..InFlight::default() },
+        in_flight_commands: InFlight { loyalty: 50, erp: 50, ..NodeConfig::default().in_flight_commands },
         ..NodeConfig::default()
     }
 }

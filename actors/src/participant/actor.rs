@@ -56,8 +56,8 @@ impl Senders {
                     metrics: Arc::clone(metrics),
                     again: VecDeque::new(),
                     resend_per_second: config.resend_per_second,
-                    takes_batches: config.command_batches.of(participant),
-                    format: config.command_formats.of(participant),
+                    takes_batches: *config.command_batches.of(participant),
+                    format: *config.command_formats.of(participant),
                 }
             })
         });

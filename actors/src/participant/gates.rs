@@ -31,7 +31,7 @@ impl Gates {
     pub(crate) fn new(config: &NodeConfig, partitions: u16, now: Timestamp, metrics: Arc<Metrics>) -> Self {
         let each = Participant::ALL.map(|participant| {
             let settings = config.participants.of(participant);
-            Gate::new(settings, config.in_flight_commands.of(participant), partitions, now)
+            Gate::new(settings, *config.in_flight_commands.of(participant), partitions, now)
         });
         let freed = (0..partitions).map(|_| Arc::default()).collect();
         Self { each, freed, turn: AtomicUsize::default(), broker_since: AtomicI64::new(i64::MIN), metrics }
@@ -287,16 +287,16 @@ mod tests {
     use domain::time::Timestamp;
 
     use super::Gates;
-    use crate::config::{InFlight, NodeConfig};
+    use crate::config::{InFlight, NodeConfig, Participants};
     use crate::metrics::Metrics;
     use crate::participant::Outcomes;
-    use crate::participant::settings::{ParticipantSettings, Participants};
+    use crate::participant::settings::ParticipantSettings;
 
     const NOW: Timestamp = Timestamp(1_795_766_400_000);
 
     fn gates(in_flight: u32, settings: ParticipantSettings) -> Gates {
         let config = NodeConfig {
-            in_flight_commands: InFlight { erp: in_flight, ..InFlight::default() },
+            in_flight_commands: InFlight { erp: in_flight, ..NodeConfig::default().in_flight_commands },
             participants: Participants { erp: settings, ..Participants::default() },
             ..NodeConfig::default()
         };

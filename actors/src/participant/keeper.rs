@@ -209,7 +209,7 @@ impl Keeper {
         let kept = Participant::ALL.map(|participant| {
             let settings = *config.participants.of(participant);
             let ParticipantSettings { rate_per_second, burst, .. } = settings;
-            let in_flight = config.in_flight_commands.of(participant);
+            let in_flight = *config.in_flight_commands.of(participant);
             let configured = Limits { rate_per_second, burst, in_flight };
             gates.set_pace(participant, rate_per_second, burst);
             gates.set_cap(participant, in_flight);

@@ -1,7 +1,6 @@
 //! The limits of one participant besides its cap: how fast it is sent to, when its breaker opens, how it comes back, and how much
 //! is asked again.
 
-use domain::decider::Participant;
 use serde::{Deserialize, Serialize};
 
 /// How a participant is treated.
@@ -96,35 +95,6 @@ pub(super) fn burst_problem(rate_per_second: u32, burst: u32) -> Option<String> 
     (burst < least).then(|| {
         format!("burst = {burst} commands: {rate_per_second} commands a second cannot be reached with less than {least}")
     })
-}
-
-/// The settings of every participant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Participants {
-    /// The loyalty platform.
-    pub loyalty: ParticipantSettings,
-    /// The payment gateways.
-    pub payment: ParticipantSettings,
-    /// Allocation.
-    pub allocation: ParticipantSettings,
-    /// Warehouses and stores.
-    pub fulfillment: ParticipantSettings,
-    /// The ERP.
-    pub erp: ParticipantSettings,
-}
-
-impl Participants {
-    /// The settings of one participant.
-    pub const fn of(&self, participant: Participant) -> &ParticipantSettings {
-        match participant {
-            Participant::Loyalty => &self.loyalty,
-            Participant::Payment => &self.payment,
-            Participant::Allocation => &self.allocation,
-            Participant::Fulfillment => &self.fulfillment,
-            Participant::Erp => &self.erp,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::world::{World, pass, run, until};
 fn given_a_participant_at_its_limit_when_answers_come_then_the_waiting_commands_go_oldest_first() {
     run(async {
         let mut world = World::new();
-        let limit = InFlight { erp: 3, ..InFlight::default() };
+        let limit = InFlight { erp: 3, ..world.config().in_flight_commands };
         let config = NodeConfig { in_flight_commands: limit, ..world.config() };
         let mut node = world.node_with(config, Arc::clone(&world.bus)).await;
         let erp = Participant::Erp.index();
@@ -137,7 +137,7 @@ fn given_a_tally_when_its_history_is_asked_for_then_versions_causes_and_events_a
 
 #[test]
 fn given_a_participant_that_reads_message_pack_when_it_is_commanded_then_it_may_answer_so_too() {
-    for batches in [Batches::default(), Batches::ALL] {
+    for batches in [Batches::default(), Batches::all(true)] {
         run(async {
             let mut world = World::new();
             let config = NodeConfig {

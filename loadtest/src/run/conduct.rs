@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::scenario::{Behaviours, Fault, FaultKind, Scenario};
-use crate::simulators::{Profile, Profiles};
+use crate::simulators::{Profile, Profiles, are_patient};
 
 /// The behaviour of all at this moment of the run. Where several faults befall one participant, the later one in the file wins.
 pub fn behaviours_at(scenario: &Scenario, base: &Profiles, at: Duration) -> Behaviours {
@@ -49,7 +49,7 @@ pub fn is_patient(scenario: &Scenario) -> bool {
     };
     let base = &scenario.participants;
     let quick = |profile: &Profile| profile.latency_most < SHORT;
-    base.are_patient() && quick(&base.loyalty) && quick(&base.payment) && scenario.faults.iter().all(harmless)
+    are_patient(base) && quick(&base.loyalty) && quick(&base.payment) && scenario.faults.iter().all(harmless)
 }
 
 /// Well below the shortest commit deadline that a server has by default.

@@ -115,7 +115,7 @@ impl Play<'_> {
                 if self.behaviours.is_some_and(|before| before.of(participant) == profile) {
                     continue;
                 }
-                simulators.behave(participant, profile);
+                simulators.behave(participant, *profile);
             }
         }
         self.behaviours = Some(now);

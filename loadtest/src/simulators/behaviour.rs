@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::decider::Participant;
+use domain::by_participant::ByParticipant;
 use domain::messages::body::Format;
 
 use crate::chance::{Dice, PerMille};
@@ -83,53 +83,11 @@ impl Profile {
 }
 
 /// The profiles of all participants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the profile of the participant of that name")]
-pub struct Profiles {
-    pub loyalty: Profile,
-    pub payment: Profile,
-    pub allocation: Profile,
-    pub fulfillment: Profile,
-    pub erp: Profile,
-}
+pub type Profiles = ByParticipant<Profile>;
 
-impl Profiles {
-    /// The same for all.
-    pub const fn all(profile: Profile) -> Self {
-        Self { loyalty: profile, payment: profile, allocation: profile, fulfillment: profile, erp: profile }
-    }
-
-    /// Everybody unreliable, but the ERP takes every document: what it refuses for good keeps an order open on purpose.
-    pub const fn unreliable() -> Self {
-        Self { erp: Profile { refusals: 0, ..Profile::UNRELIABLE }, ..Self::all(Profile::UNRELIABLE) }
-    }
-
-    /// The profile of one participant.
-    pub const fn of(&self, participant: Participant) -> Profile {
-        match participant {
-            Participant::Loyalty => self.loyalty,
-            Participant::Payment => self.payment,
-            Participant::Allocation => self.allocation,
-            Participant::Fulfillment => self.fulfillment,
-            Participant::Erp => self.erp,
-        }
-    }
-
-    /// The profile of one participant, to be changed.
-    pub const fn of_mut(&mut self, participant: Participant) -> &mut Profile {
-        match participant {
-            Participant::Loyalty => &mut self.loyalty,
-            Participant::Payment => &mut self.payment,
-            Participant::Allocation => &mut self.allocation,
-            Participant::Fulfillment => &mut self.fulfillment,
-            Participant::Erp => &mut self.erp,
-        }
-    }
-
-    /// False if an order can be given up at its deadline because of somebody.
-    pub const fn are_patient(&self) -> bool {
-        self.loyalty.is_patient() && self.payment.is_patient()
-    }
+/// False if an order can be given up at its deadline because of somebody.
+pub const fn are_patient(profiles: &Profiles) -> bool {
+    profiles.loyalty.is_patient() && profiles.payment.is_patient()
 }
 
 /// What is done with one send of a command.

@@ -15,7 +15,7 @@ mod position;
 mod runner;
 mod simulator;
 
-pub use behaviour::{Profile, Profiles};
+pub use behaviour::{Profile, Profiles, are_patient};
 pub use outbox::{Outbox, OutboxSettings, outbox};
 pub use position::end_of;
 pub(crate) use position::open;

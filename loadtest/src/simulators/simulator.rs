@@ -158,7 +158,7 @@ impl Simulators {
         for participant in Participant::ALL {
             let simulator = Simulator {
                 participant,
-                profile: profiles.of(participant),
+                profile: *profiles.of(participant),
                 seed,
                 naming: naming.clone(),
                 run: run.to_owned(),
