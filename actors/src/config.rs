@@ -54,6 +54,8 @@ pub struct NodeConfig {
     pub lane_patience_ms: u64,
     /// Records whose pages, dead letters and notices are not out yet; beyond it the next record waits.
     pub outputs_waiting: usize,
+    /// The beat in which records that are not full are closed, where more is to be expected meanwhile; 0 = none.
+    pub record_interval_ms: u64,
     /// Receipts that wait for their order; beyond it the answer is `pending` at once.
     pub receipts_waiting: usize,
     /// When the answer is `pending` if the sender gave no `Receipt-Deadline-Ms`.
@@ -136,6 +138,7 @@ impl Default for NodeConfig {
             cycle_inputs: 250,
             lane_patience_ms: 1_000,
             outputs_waiting: 64,
+            record_interval_ms: 5,
             receipts_waiting: 100_000,
             receipt_deadline_ms: 2_000,
             expiry_ms: 600_000,
@@ -170,6 +173,10 @@ impl Default for NodeConfig {
 impl NodeConfig {
     pub(crate) const fn lane_patience(&self) -> Duration {
         Duration::from_millis(self.lane_patience_ms)
+    }
+
+    pub(crate) const fn record_interval(&self) -> Duration {
+        Duration::from_millis(self.record_interval_ms)
     }
 
     pub(crate) const fn position_interval(&self) -> Duration {

@@ -92,6 +92,7 @@ impl Config {
             ("node.cycle_inputs", size(node.cycle_inputs), "messages", 5, 100_000),
             ("node.lane_patience_ms", node.lane_patience_ms, "ms", 10, 60_000),
             ("node.outputs_waiting", size(node.outputs_waiting), "records", 1, 10_000),
+            ("node.record_interval_ms", node.record_interval_ms, "ms", 0, 1_000),
             ("node.receipts_waiting", size(node.receipts_waiting), "receipts", 0, 10_000_000),
             ("node.receipt_deadline_ms", time(node.receipt_deadline_ms), "ms", 1, 3_600_000),
             ("node.expiry_ms", time(node.expiry_ms), "ms", 1_000, 7 * 86_400_000),

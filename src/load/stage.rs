@@ -62,7 +62,7 @@ impl Stage {
 
     async fn embedded(scenario: &Scenario) -> Result<Self, Trouble> {
         let config = configuration(scenario)?;
-        let layout = Layout::default().in_memory();
+        let layout = crate::raw::stage::layout().in_memory();
         let bus = composition::memory(&layout);
         let node = composition::node(&config, bus.clone(), layout.clone());
         let ready = async {
@@ -136,7 +136,7 @@ impl Stage {
         })?;
         let url = process.url();
         let nats = reach(&url).await?;
-        let layout = Layout::default();
+        let layout = crate::raw::stage::layout();
         let applied = Setup::new(&nats).apply(&layout).await;
         applied.map_err(|error| {
             Trouble::new(Ending::Unreachable, error.to_string(), "look at the free space of the disk")

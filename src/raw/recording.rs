@@ -66,7 +66,7 @@ pub(crate) async fn naive(folder: &TempDir, conditions: &Conditions) -> Result<(
         ..conditions.clone()
     };
     let trace = trace(&quiet, ALONE).await?;
-    let layout = bus::layout::Layout::default();
+    let layout = crate::raw::stage::layout();
     let model =
         Roll { group: 1, partitions: layout.partitions }.id(u64::from(ALONE.orders + ALONE.warm_up - 1));
     let template = Template::of(&trace, model.as_str(), &layout)

@@ -36,7 +36,7 @@ pub(super) async fn play(options: &RoleOptions) -> Result<Exit, Failure> {
     let nats =
         NatsOptions { name: options.role.as_str().to_owned(), ..NatsOptions::new(options.nats.clone()) };
     let bus = NatsBus::connect(&nats).await.map_err(trouble)?;
-    let layout = Layout::default();
+    let layout = crate::raw::stage::layout();
     let bus = composition::shared(bus);
     match options.role {
         Role::Load => shop(options, bus, &layout).await,

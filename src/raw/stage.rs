@@ -21,6 +21,15 @@ use super::roles::RelayReport;
 use crate::composition;
 use crate::exit::Failure;
 
+/// Partitions of the streams that are made for a run. What is measured here has two cores: with more partitions than this the same
+/// load comes in smaller pieces, and with fewer a partition waits for its one append too often.
+const PARTITIONS: u16 = 4;
+
+/// The streams that are made for a run; processes that take part in it must know them, too.
+pub(crate) fn layout() -> Layout {
+    Layout::new("retail", PARTITIONS, 1)
+}
+
 /// No phase takes longer; a shop gives up long before, because it sees no progress.
 const PHASE_WITHIN: Duration = Duration::from_hours(1);
 /// How long a relay may take for what is left when all orders are completed.
@@ -86,7 +95,7 @@ impl Stage {
         let nats = NatsProcess::start(options).await.map_err(trouble)?;
         let url = nats.url();
         let connected = NatsBus::connect(&NatsOptions::new(url.clone())).await.map_err(trouble)?;
-        let layout = Layout::default();
+        let layout = layout();
         Setup::new(&connected).apply(&layout).await.map_err(trouble)?;
         let bus = composition::shared(connected);
         let role = |role: Role, more: Vec<String>| {

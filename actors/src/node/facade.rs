@@ -109,6 +109,7 @@ pub fn start<D: Decider>(
         metrics: Arc::clone(&metrics),
         policies,
         clock: Arc::clone(&clock),
+        began: tokio::time::Instant::now(),
         bus: Arc::clone(&bus),
         layout: Arc::clone(&layout),
         config: Arc::clone(&config),

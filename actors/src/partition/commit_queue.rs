@@ -136,6 +136,8 @@ pub(crate) struct CommitQueue {
     pub(crate) bench: RefCell<Workbench>,
     /// Wakes the committer.
     pub(crate) filled: Notify,
+    /// More waits than one record takes.
+    full: Notify,
     closed: Cell<bool>,
 }
 
@@ -147,6 +149,9 @@ impl CommitQueue {
         }
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.back().is_some_and(|last| last.has_room_for(&queued)) {
+            if !waiting.is_empty() {
+                self.full.notify_one();
+            }
             waiting.push_back(self.spare.borrow_mut().take().unwrap_or_default());
         }
         let last = waiting.back_mut().expect("there is one, if only since just now");
@@ -160,6 +165,18 @@ impl CommitQueue {
     /// True if nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.borrow().is_empty()
+    }
+
+    /// True if what waits is to be recorded, and not only to be let go.
+    pub(crate) fn has_to_record(&self) -> bool {
+        self.waiting.borrow().front().is_some_and(|first| first.entry_count > 0)
+    }
+
+    /// Comes back once more waits than one record takes.
+    pub(crate) async fn crowded(&self) {
+        while self.waiting.borrow().len() < 2 {
+            self.full.notified().await;
+        }
     }
 
     /// What the next record takes.

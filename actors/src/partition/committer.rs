@@ -1,5 +1,5 @@
-//! Group commit: everything that is decided while one append is on its way goes into the next one. Nothing leaves before
-//! its ack.
+//! Group commit: everything that is decided while one append is on its way, or until the next beat, goes into the next
+//! one. Nothing leaves before its ack.
 
 use std::rc::Rc;
 
@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::commit_queue::{Consumed, Gathered, TenantRows};
+use super::company::Company;
 use super::core::{Halt, Partition, Stage};
 use super::publisher::{Ordered, OutputJob};
 use crate::outbound;
@@ -40,6 +41,7 @@ pub(crate) async fn run<D: Decider>(
 ) -> Result<(), Halt> {
     let interval = partition.env.config.position_interval();
     let mut recorded_at = Instant::now();
+    let mut company = Company::new(partition.env.began, partition.env.config.record_interval());
     loop {
         if partition.queue.is_empty() {
             if partition.current_stage() == Stage::Draining && partition.is_quiet() {
@@ -60,6 +62,16 @@ pub(crate) async fn run<D: Decider>(
             }
             continue;
         }
+        if partition.queue.has_to_record()
+            && partition.current_stage() == Stage::Running
+            && let Some(until) = company.waits_until(Instant::now())
+        {
+            tokio::select! {
+                biased;
+                () = partition.queue.crowded() => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
         let gathered = partition.queue.take();
         for consumed in gathered.outcomes.iter().filter_map(|queued| queued.consumed) {
             if let Consumed::Read(lane, ordinal) = consumed {
@@ -71,6 +83,7 @@ pub(crate) async fn run<D: Decider>(
             release(&partition, gathered, None, &outputs).await;
             continue;
         }
+        company.closed(gathered.decisions, Instant::now());
         append(&partition, &mut end, &gathered.entries, gathered.entry_count).await?;
         recorded_at = Instant::now();
         partition.env.metrics.record_decisions.record(gathered.decisions as u64);

@@ -10,6 +10,7 @@ use dashmap::DashMap;
 use domain::decider::Decider;
 use domain::time::Timestamp;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::actor::Door;
 use super::admission::Admission;
@@ -43,6 +44,8 @@ pub(crate) struct Environment<P> {
     pub(crate) bus: SharedBus,
     pub(crate) layout: Arc<Layout>,
     pub(crate) clock: SharedClock,
+    /// When the node began: all partitions close their records in the same beat.
+    pub(crate) began: Instant,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) senders: Senders,

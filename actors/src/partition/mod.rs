@@ -1,8 +1,7 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
 //! Reading order: `core` (what a partition is), `lanes`, `pump` and `admission` (in), `herald` and `queued`
-//! (what waits outside), `commit_queue` and `committer` (the record),
-//! `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
+//! (what waits outside), `commit_queue`, `company` and `committer` (the record), `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
 //! `positions`, `losses` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
 //! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
 
@@ -13,6 +12,7 @@ pub(crate) mod checkpoint;
 mod cleaning;
 mod commit_queue;
 mod committer;
+mod company;
 mod core;
 mod entities;
 mod guests;

@@ -1,11 +1,12 @@
 //! The command path: judged, recorded, and only then told.
 
-use actors::{Placement, SystemClock, start};
+use actors::{NodeConfig, Placement, SystemClock, start};
 use bus::layout::{Layout, StreamId};
 use bus::memory::MemoryBus;
 use bus::ports::{Bus, Expect, Outgoing};
 use domain::envelope::Headers;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::envelope::Plane;
 use serde_json::json;
@@ -129,5 +130,43 @@ fn given_partitions_on_threads_of_their_own_when_work_comes_to_both_then_both_do
         assert_eq!(work.last, 1, "items went from thread to thread through memory");
         let drained = actors::PartitionStatus::Drained;
         assert!(node.status().partitions.values().all(|status| *status == drained), "{:?}", node.status());
+    });
+}
+
+/// A number a millisecond, all to one tally; gives the records that those of the last half second took, and the milliseconds that one
+/// more took after a second of quiet.
+async fn records_of_a_steady_stream(record_interval_ms: u64) -> (usize, i64) {
+    let mut world = World::new();
+    let config = NodeConfig { record_interval_ms, ..world.config() };
+    let node = world.node_with(config, Arc::clone(&world.bus)).await;
+    world.open(&node, "t-1").await;
+    let journal = StreamId::Journal(crate::world::id("t-1").key.partition(2));
+    let mut before = 0;
+    for number in 0..700 {
+        if number == 200 {
+            before = world.stream(journal).await.len(); // by now the pace is known
+        }
+        world.add("t-1", 1, &format!("add {number}")).await;
+        tokio::time::sleep(Duration::from_millis(1)).await; // the pace of who sends; the clock is paused
+    }
+    world.until_version(&node, "t-1", 701).await;
+    let records = world.stream(journal).await.len() - before;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let said = world.clock.now();
+    world.add("t-1", 1, "alone").await;
+    world.until_version(&node, "t-1", 702).await;
+    assert_eq!(world.view(&node, "t-1").await.unwrap()["sum"], 701);
+    (records, world.clock.now().ms_since(said))
+}
+
+#[test]
+fn given_a_stream_of_decisions_when_records_keep_an_interval_then_they_share_records_and_one_alone_does_not_wait()
+ {
+    run(async {
+        let (alone, _) = records_of_a_steady_stream(0).await;
+        let (together, waited) = records_of_a_steady_stream(50).await;
+        assert!(alone >= 300, "{alone} records of 500 decisions");
+        assert!((10..=30).contains(&together), "{together} records of 500 decisions");
+        assert!(waited < 50, "one alone waited {waited} ms");
     });
 }

@@ -9,7 +9,7 @@ use domain::messages::body::Format;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// The bounds of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct OutboxSettings {
     pub pause: Duration,
     /// Messages that wait together go out in batches, by partition of so many; none = each alone.
     pub batch_partitions: Option<u16>,
+    /// The least time between two sends in batches: who sends batches lets what is said at about the same time travel together.
+    pub gather: Duration,
     /// How everything is written; it is handed over as JSON.
     pub format: Format,
 }
@@ -33,6 +35,7 @@ impl Default for OutboxSettings {
             waiting: 1024,
             pause: Duration::from_millis(5),
             batch_partitions: None,
+            gather: Duration::from_millis(5),
             format: Format::Json,
         }
     }
@@ -61,14 +64,21 @@ pub fn outbox(
     let work = async move {
         let mut under_way = FuturesUnordered::new();
         let mut is_open = true;
+        let mut next_at = Instant::now();
         while is_open || !under_way.is_empty() {
             tokio::select! {
                 biased;
                 Some(()) = under_way.next() => {}
-                next = receiver.recv(), if is_open && under_way.len() < settings.under_way => match next {
-                    Some(message) => for message in together(message, &mut receiver, settings) {
-                        under_way.push(store(&bus, message, settings.pause, &refused));
-                    },
+                () = sleep_until(next_at), if is_open && Instant::now() < next_at => {}
+                next = receiver.recv(), if is_open && Instant::now() >= next_at && under_way.len() < settings.under_way => match next {
+                    Some(message) => {
+                        if settings.batch_partitions.is_some() {
+                            next_at = Instant::now() + settings.gather;
+                        }
+                        for message in together(message, &mut receiver, settings) {
+                            under_way.push(store(&bus, message, settings.pause, &refused));
+                        }
+                    }
                     None => is_open = false,
                 },
             }
