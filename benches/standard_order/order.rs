@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use domain::decider::{Context, Decider, Gates, Input};
+use domain::decider::{Context, Decider, EmptyBoard, Gates, Input};
 use domain::order::{Order, Policies};
 
 use crate::recorded::Recorded;
@@ -26,6 +26,7 @@ pub(crate) fn bench(criterion: &mut Criterion, recorded: &Recorded) {
                         version: step.version,
                         policies: &policies,
                         gates: Gates::OPEN,
+                        board: &EmptyBoard,
                     };
                     let input = Input::Message(&step.envelope, message);
                     let decision = Order::decide(&step.before, input, &context);

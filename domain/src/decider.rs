@@ -15,10 +15,11 @@ use crate::reason::{DeadReason, Reason, Refusal};
 use crate::time::Timestamp;
 
 pub use crate::gates::Gates;
+pub use crate::letter::{Board, EmptyBoard, Letter};
 
 /// What a decision may know besides the state and the input. What it uses of it goes into its events.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a, P> {
+pub struct Context<'a, P, T> {
     /// Who decides.
     pub entity: &'a EntityId,
     /// The greater of the clock and the last journaled time.
@@ -29,6 +30,8 @@ pub struct Context<'a, P> {
     pub policies: &'a P,
     /// Which participants may be sent to right now.
     pub gates: Gates,
+    /// What other entities let it look at.
+    pub board: &'a dyn Board<T>,
 }
 
 /// Something outside that we command and that answers.
@@ -68,10 +71,19 @@ impl Participant {
     }
 }
 
+/// Who has to answer an open effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// Somebody outside: the effect is a [`Command`], and waits while his gate is closed.
+    Participant(Participant),
+    /// Another entity: the effect is a [`Letter`], and never waits.
+    Entity,
+}
+
 /// What an entity is asked to judge.
 #[derive(Debug)]
 pub enum Input<'a, M> {
-    /// A message from outside, with the bytes it came in.
+    /// A message from outside or a letter, with the bytes it came in.
     Message(&'a Envelope, &'a M),
     /// A deadline of the entity has passed.
     Timer,
@@ -91,18 +103,18 @@ pub enum EffectState {
     Retrying,
 }
 
-/// One open command, as the runtime sees it.
+/// One open command or letter, as the runtime sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenEffect<'a> {
     /// `{tenant}:{order}:{kind}:{ordinal}`.
     pub id: &'a str,
     /// Who must answer it.
-    pub participant: Participant,
+    pub party: Party,
     /// How far it is.
     pub state: EffectState,
     /// How often it was sent, re-sends included.
     pub attempts: u32,
-    /// Since when the participant may know it; none while it was not sent.
+    /// Since when who must answer may know it; none while it was not sent.
     pub sent_at: Option<Timestamp>,
     /// Does it go before others?
     pub urgency: Urgency,
@@ -233,6 +245,9 @@ pub struct Decision<D: Decider> {
     pub settled: Vec<((String, String), Answer)>,
     /// Parked messages that nobody came for.
     pub dead: Vec<(Envelope, DeadReason)>,
+    /// Answers to other entities: sent once after the ack, also when there are no events. If one is lost, who asked asks
+    /// again with the same letter, and gets the same answer.
+    pub letters: Vec<Letter>,
 }
 
 /// A message with the entity that it names.
@@ -257,6 +272,8 @@ pub trait Decider: Sized + 'static {
     type Event: Clone + std::fmt::Debug + Serialize + DeserializeOwned;
     /// Configurable rules.
     type Policies: Clone + std::fmt::Debug + Send + 'static;
+    /// What an entity lets all decisions of the node look at. In memory only.
+    type Posted: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static;
 
     /// Does a message with this domain and name belong to this kind, and on which plane? None = unknown type.
     /// Nobody looks at the body before: nesting, and lengths that a body only claims, are checked here, before it is read.
@@ -266,7 +283,7 @@ pub trait Decider: Sized + 'static {
     fn decide(
         state: &Self::State,
         input: Input<'_, Self::Message>,
-        context: &Context<'_, Self::Policies>,
+        context: &Context<'_, Self::Policies, Self::Posted>,
     ) -> Result<Decision<Self>, Reason>;
 
     /// Absorbs a recorded event. Total: whatever was recorded can be replayed.
@@ -284,11 +301,21 @@ pub trait Decider: Sized + 'static {
     /// When a timer must come next.
     fn next_deadline(state: &Self::State) -> Option<Timestamp>;
 
-    /// The open commands, oldest first.
+    /// The open commands and letters, oldest first.
     fn effects(state: &Self::State) -> Vec<OpenEffect<'_>>;
 
     /// An open command in the form in which it is published; the same every time it is sent.
     fn command(entity: &EntityId, state: &Self::State, effect_id: &str) -> Option<Command>;
+
+    /// An open effect that another entity must answer, as a letter; the same every time it is sent.
+    fn letter(_entity: &EntityId, _state: &Self::State, _effect_id: &str) -> Option<Letter> {
+        None
+    }
+
+    /// What the entity posts on the board of the node; none = nothing.
+    fn posted(_state: &Self::State) -> Option<Self::Posted> {
+        None
+    }
 
     /// Correlation and trace of what made it.
     fn trace(state: &Self::State) -> Trace<'_>;

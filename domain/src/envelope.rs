@@ -23,6 +23,8 @@ pub enum Plane {
     Reply,
     /// Completed sales, late and in batches.
     Bulk,
+    /// Letters between our own entities; nothing from outside comes on it.
+    Internal,
 }
 
 impl Plane {
@@ -34,10 +36,11 @@ impl Plane {
             Self::Fact => "fact",
             Self::Reply => "reply",
             Self::Bulk => "bulk",
+            Self::Internal => "internal",
         }
     }
 
-    /// The plane with this token.
+    /// The plane with this token, if others may publish on it.
     pub fn parse(token: &str) -> Option<Self> {
         [Self::Intake, Self::Ask, Self::Fact, Self::Reply, Self::Bulk]
             .into_iter()
@@ -45,7 +48,7 @@ impl Plane {
     }
 }
 
-/// One message from outside (or one item of a batch), as it came. Persisted in the journal: names and meaning stay.
+/// One message from outside (or one item of a batch), or a letter of another entity, as it came. Persisted in the journal: names and meaning stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// The tenant of the subject.
@@ -60,14 +63,14 @@ pub struct Envelope {
     pub headers: Headers,
     /// Its body, unchanged.
     pub body: Bytes,
-    /// The stream it was stored in.
+    /// The stream it was stored in; of a letter, who wrote it.
     pub stream: Arc<str>,
-    /// Its sequence in that stream.
+    /// Its sequence in that stream; of a letter, the version of who wrote it.
     pub sequence: u64,
     /// Its place in a batch, from 0; none if it came alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<u16>,
-    /// When the broker stored it.
+    /// When the broker stored it; of a letter, when it was written.
     pub stored_at: Timestamp,
 }
 

@@ -3,7 +3,8 @@
 //! Promise of this crate: no clock, no randomness, no I/O, no async, integers only. The same inputs give the
 //! same decisions, on every machine and in every replay.
 //!
-//! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`reason`] (why not),
+//! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`letter`] (what entities say
+//! and show to each other), [`reason`] (why not),
 //! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] (why copies of them are cheap).
 
 pub mod by_participant;
@@ -11,6 +12,7 @@ pub mod decider;
 pub mod envelope;
 pub mod gates;
 pub mod ids;
+pub mod letter;
 pub mod messages;
 pub mod money;
 pub mod order;

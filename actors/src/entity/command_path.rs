@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use domain::decider::{Answer, Context, Decider, Decision, Input, Participant};
+use domain::decider::{Answer, Context, Decider, Decision, EmptyBoard, Input, Participant};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::gates::Urgency;
 use domain::ids::EntityId;
@@ -252,6 +252,7 @@ fn judge<D: Decider>(
         version: entity.version + 1,
         policies: &env.policies,
         gates: released.map_or(gates, |participant| gates.with(participant, true)),
+        board: &EmptyBoard,
     };
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let input = match (cause, message) {

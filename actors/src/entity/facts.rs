@@ -1,6 +1,6 @@
 //! What the partition has to know of an entity while only its snapshot has the rest.
 
-use domain::decider::{Decider, EffectState};
+use domain::decider::{Decider, EffectState, Party};
 use domain::gates::Urgency;
 use domain::time::Timestamp;
 
@@ -30,7 +30,8 @@ impl Facts {
         let phase = D::exists(state).then(|| D::phase(state)).and_then(place);
         let mut open = OpenCommands::default();
         for effect in &D::effects(state) {
-            let at = effect.participant.index();
+            let Party::Participant(participant) = effect.party else { continue };
+            let at = participant.index();
             if counts(effect) {
                 open.in_flight[at] = open.in_flight[at].saturating_add(1);
             }

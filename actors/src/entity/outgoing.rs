@@ -1,6 +1,6 @@
 //! Everything that follows from a decision, prepared before memory changes: the entry, what will leave, what becomes due.
 
-use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant};
+use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant, Party};
 use domain::envelope::Envelope;
 use domain::gates::Urgency;
 use domain::ids::EntityId;
@@ -59,7 +59,7 @@ pub(super) fn prepare<D: Decider>(
     let (env, bench) = (&partition.env, &mut *partition.queue.bench.borrow_mut());
     bench.clear();
     let Workbench { entries, rows, headers, clock } = bench;
-    let Decision { events, state, published, answer, settled, dead } = decision;
+    let Decision { events, state, published, answer, settled, dead, letters: _ } = decision;
     let version = entity.version + 1;
     let first_sequence = entity.event_sequence + 1;
     let trace = D::trace(&state);
@@ -80,11 +80,12 @@ pub(super) fn prepare<D: Decider>(
         moves.left(env, earlier, &after, now);
     }
     for (effect, earlier) in paired(&before, &after) {
-        if moves.goes(env, effect, earlier)
+        if let Party::Participant(participant) = effect.party
+            && moves.goes(env, participant, effect, earlier)
             && let Some(command) = D::command(id, &state, effect.id)
         {
             let message = outbound::command(&env.layout, id, trace, time, &command, headers);
-            queued.commands.push((effect.participant, message));
+            queued.commands.push((participant, message));
         }
     }
     let entry = Entry::Decision(Decided {
@@ -154,7 +155,8 @@ impl Moves {
         after: &[OpenEffect<'_>],
         now: Timestamp,
     ) {
-        let (participant, at) = (earlier.participant, earlier.participant.index());
+        let Party::Participant(participant) = earlier.party else { return };
+        let at = participant.index();
         if counts(earlier) {
             self.in_flight[at] -= 1;
         }
@@ -179,14 +181,15 @@ impl Moves {
         }
     }
 
-    /// Counts an open effect; true if its command goes out now.
+    /// Counts an open effect at a participant; true if its command goes out now.
     fn goes<P>(
         &mut self,
         env: &Environment<P>,
+        participant: Participant,
         effect: &OpenEffect<'_>,
         earlier: Option<&OpenEffect<'_>>,
     ) -> bool {
-        let (participant, at) = (effect.participant, effect.participant.index());
+        let at = participant.index();
         if counts(effect) {
             self.in_flight[at] += 1;
         }
@@ -213,9 +216,9 @@ impl Moves {
 /// The effect that waits for the participant's gate and goes first: an urgent one, else the oldest.
 pub(super) fn first_waiting<D: Decider>(state: &D::State, participant: Participant) -> Option<String> {
     let effects = D::effects(state);
-    let waits = effects
-        .iter()
-        .filter(|effect| effect.participant == participant && effect.state == EffectState::Waiting);
+    let waits = effects.iter().filter(|effect| {
+        effect.party == Party::Participant(participant) && effect.state == EffectState::Waiting
+    });
     // The first of those that are equally urgent.
     waits.min_by_key(|effect| effect.urgency).map(|effect| effect.id.to_owned())
 }

@@ -1,6 +1,6 @@
 //! What memory held besides the states: deadlines, counts, wait lists, phases, and the commands that may not have arrived.
 
-use domain::decider::{Decider, EffectState, Participant};
+use domain::decider::{Decider, EffectState, Participant, Party};
 use domain::envelope::HeaderWriter;
 use domain::gates::Urgency;
 use domain::ids::EntityId;
@@ -83,13 +83,14 @@ fn add_commands<D: Decider>(
     let state = &entity.state;
     for effect in &D::effects(state) {
         // One that is retried is sent by its own deadline.
-        if effect.state == EffectState::Sent
+        if let Party::Participant(participant) = effect.party
+            && effect.state == EffectState::Sent
             && let Some(command) = D::command(id, state, effect.id)
         {
             let (layout, time) = (&partition.env.layout, outbound::rfc3339(partition.now()));
             let message =
                 outbound::command(layout, id, D::trace(state), &time, &command, &mut HeaderWriter::default());
-            commands[effect.participant.index()].push(message);
+            commands[participant.index()].push(message);
         }
     }
 }

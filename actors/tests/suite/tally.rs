@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use domain::decider::{
     Addressed, Answer, Command, Context, Decider, Decision, EffectState, Input, OpenEffect, Outcome,
-    Participant, Published, Trace,
+    Participant, Party, Published, Trace,
 };
 use domain::envelope::{Envelope, Plane};
 use domain::gates::Urgency;
@@ -111,13 +111,18 @@ fn schema(pointer: &str, text: &str) -> Refusal {
     Refusal::new(DeadReason::Schema, pointer, text)
 }
 
-fn decided(events: Vec<Event>, state: &State, context: &Context<'_, ()>, answer: Answer) -> Decision<Tally> {
+fn decided(
+    events: Vec<Event>,
+    state: &State,
+    context: &Context<'_, (), ()>,
+    answer: Answer,
+) -> Decision<Tally> {
     let (mut state, mut published) = (state.clone(), Published::default());
     for event in &events {
         Tally::evolve(&mut state, event);
         Tally::tell(context.entity, &state, event, &mut published);
     }
-    Decision { events, state, published, answer, settled: Vec::new(), dead: Vec::new() }
+    Decision { events, state, published, answer, settled: Vec::new(), dead: Vec::new(), letters: Vec::new() }
 }
 
 impl Decider for Tally {
@@ -125,6 +130,7 @@ impl Decider for Tally {
     type Message = Message;
     type Event = Event;
     type Policies = ();
+    type Posted = ();
 
     fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
         let kind = envelope.kind();
@@ -155,7 +161,7 @@ impl Decider for Tally {
     fn decide(
         state: &State,
         input: Input<'_, Message>,
-        context: &Context<'_, ()>,
+        context: &Context<'_, (), ()>,
     ) -> Result<Decision<Self>, Reason> {
         let deadline = context.now.plus_ms(RESEND_MS);
         let (events, answer) = match input {
@@ -293,7 +299,7 @@ impl Decider for Tally {
                 let (state, attempts) = open(effect);
                 OpenEffect {
                     id: &effect.id,
-                    participant: effect.to,
+                    party: Party::Participant(effect.to),
                     state,
                     attempts,
                     sent_at: Some(effect.deadline.plus_ms(-RESEND_MS)),

@@ -32,8 +32,10 @@ pub use event::Event;
 pub use policies::Policies;
 pub use state::State;
 
+use std::convert::Infallible;
+
 use crate::decider::{
-    Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, Published, Trace,
+    Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, Party, Published, Trace,
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
@@ -51,6 +53,8 @@ impl Decider for Order {
     type Message = Message;
     type Event = Event;
     type Policies = Policies;
+    /// Nobody looks at an order but its readers.
+    type Posted = Infallible;
 
     fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
         messages::decode(envelope)
@@ -59,7 +63,7 @@ impl Decider for Order {
     fn decide(
         state: &State,
         input: Input<'_, Message>,
-        context: &Context<'_, Policies>,
+        context: &Context<'_, Policies, Infallible>,
     ) -> Result<Decision<Self>, Reason> {
         decide::decide(state, &input, context)
     }
@@ -88,7 +92,7 @@ impl Decider for Order {
     fn effects(state: &State) -> Vec<OpenEffect<'_>> {
         let effects = state.effects.iter().map(|effect| OpenEffect {
             id: &effect.id,
-            participant: effect.kind.participant(),
+            party: Party::Participant(effect.kind.participant()),
             state: effect.state,
             attempts: effect.attempts,
             sent_at: effect.sent_at,

@@ -1,6 +1,7 @@
 //! The working copy of a decision: events are recorded and absorbed at once, so that each rule sees what the rules
 //! before it have decided.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ const EXCEPTIONS_MOST: usize = 64;
 
 pub(super) struct Deciding<'a> {
     pub(super) state: State,
-    pub(super) context: &'a Context<'a, Policies>,
+    pub(super) context: &'a Context<'a, Policies, Infallible>,
     pub(super) settled: BTreeMap<(String, String), Answer>,
     pub(super) dead: Vec<(Envelope, DeadReason)>,
     events: Vec<Event>,
@@ -27,7 +28,7 @@ pub(super) struct Deciding<'a> {
 }
 
 impl<'a> Deciding<'a> {
-    pub(super) fn new(state: &State, context: &'a Context<'a, Policies>) -> Self {
+    pub(super) fn new(state: &State, context: &'a Context<'a, Policies, Infallible>) -> Self {
         Self {
             state: state.clone(),
             context,
@@ -50,6 +51,7 @@ impl<'a> Deciding<'a> {
             answer,
             settled: self.settled.into_iter().collect(),
             dead: self.dead,
+            letters: Vec::new(),
         }
     }
 

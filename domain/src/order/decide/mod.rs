@@ -16,6 +16,8 @@ mod timer;
 
 pub(super) use self::timer::next_deadline;
 
+use std::convert::Infallible;
+
 use self::deciding::Deciding;
 use super::{Order, Policies, State, event::Event, state::Phase, status};
 use crate::decider::{Answer, Context, Decision, EffectState, Input};
@@ -27,7 +29,7 @@ use crate::reason::{DeadReason, Reason};
 pub(super) fn decide(
     state: &State,
     input: &Input<'_, Message>,
-    context: &Context<'_, Policies>,
+    context: &Context<'_, Policies, Infallible>,
 ) -> Result<Decision<Order>, Reason> {
     let mut order = Deciding::new(state, context);
     let answer = match input {

@@ -1,6 +1,6 @@
 //! What an order does while a system is away: as the table of degraded modes says.
 
-use domain::decider::{Decider, EffectState, Gates, Participant};
+use domain::decider::{Decider, EffectState, Gates, Participant, Party};
 use domain::gates::BreakerState;
 use domain::order::Order;
 use domain::order::degraded::DegradedMode;
@@ -111,7 +111,8 @@ fn given_the_erp_is_away_when_an_order_comes_then_it_commits_and_goes_on_and_its
     desk.say_yes("n-1");
     assert!(desk.sent_of("erp.post").is_empty());
     desk.gates = Gates::OPEN;
-    let first = desk.effects().into_iter().find(|effect| effect.participant == Participant::Erp);
+    let first =
+        desk.effects().into_iter().find(|effect| effect.party == Party::Participant(Participant::Erp));
     let first = first.unwrap().id.to_owned();
     desk.release(&first);
     desk.say_yes("n-1");

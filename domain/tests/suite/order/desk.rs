@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::decider::{
-    Answer, Command, Context, Decider, EffectState, Gates, Input, OpenEffect, Outcome, Published,
+    Answer, Command, Context, Decider, EffectState, EmptyBoard, Gates, Input, OpenEffect, Outcome, Published,
 };
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -166,6 +166,7 @@ impl Desk {
             version: self.version + 1,
             policies: &self.policies,
             gates: self.gates,
+            board: &EmptyBoard,
         };
         let decision = Order::decide(&self.state, input, &context)?;
         self.dead.extend(decision.dead);
