@@ -12,6 +12,7 @@ pub mod decider;
 pub mod envelope;
 pub mod gates;
 pub mod ids;
+pub mod kinds;
 pub mod letter;
 pub mod messages;
 pub mod money;

@@ -39,6 +39,7 @@ use crate::decider::{
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
+use crate::kinds::Kind;
 use crate::messages::outbound::answers::QueuePlace;
 use crate::messages::{self, Message};
 use crate::reason::{Reason, Refusal};
@@ -47,6 +48,10 @@ use crate::time::Timestamp;
 /// Orders, as a kind of entity.
 #[derive(Debug, Clone, Copy)]
 pub struct Order;
+
+impl Kind for Order {
+    const NAME: &'static str = "order";
+}
 
 impl Decider for Order {
     type State = State;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says that something is wrong by panicking")]
 
 mod golden;
+mod kinds;
 mod order;
 mod outgoing;
 mod recorded;
