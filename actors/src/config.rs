@@ -44,6 +44,12 @@ pub struct NodeConfig {
     pub instance: String,
     /// Inputs of a partition on their way from the reader to the ack of their record. More wait in the broker.
     pub in_flight_inputs: usize,
+    /// Letters of entities that wait in front of one partition; what is beyond is dropped, and sent again at its deadline.
+    pub letters_waiting: usize,
+    /// Letters of a partition on their way from their box to the ack of their record, beside `in_flight_inputs`.
+    pub letters_at_once: usize,
+    /// How long a partition that is ready waits at its start for what the others put on the board.
+    pub board_patience_ms: u64,
     /// Messages that a lane asks for at once; so many more wait in memory before they are taken.
     pub lane_batch: usize,
     /// Bytes of bodies that a lane holds before it reads on; beyond it only what is on its way already.
@@ -133,6 +139,9 @@ impl Default for NodeConfig {
         Self {
             instance: "node".to_owned(),
             in_flight_inputs: 2_000,
+            letters_waiting: 10_000,
+            letters_at_once: 2_000,
+            board_patience_ms: 10_000,
             lane_batch: 500,
             lane_bytes: 2 * 1024 * 1024,
             cycle_inputs: 250,

@@ -4,7 +4,8 @@
 //! bounded. It knows the ports of `bus`, never an adapter, and no rule of any entity.
 //!
 //! Reading order: [`record`] (what the journal holds), `partition` (the path of a message), `entity` (the decision),
-//! `inbound` and `outbound` (the contract at the edges), `recovery`, [`node`] (the face),
+//! `inbound` and `outbound` (the contract at the edges), `mail` (what entities write to each other), `recovery`, `posted` (what
+//! entities show to each other), [`node`] (the face),
 //! [`flow`] (how much is begun), [`config`] (the bounds).
 
 pub mod clock;
@@ -12,11 +13,13 @@ pub mod config;
 mod entity;
 pub mod flow;
 mod inbound;
+mod mail;
 pub mod metrics;
 pub mod node;
 mod outbound;
 pub mod participant;
 mod partition;
+mod posted;
 pub mod record;
 mod recovery;
 mod timeline;
@@ -24,5 +27,8 @@ mod timeline;
 pub use clock::{Clock, RuntimeClock, SharedClock, SystemClock};
 pub use config::NodeConfig;
 pub use metrics::Metrics;
-pub use node::{EntityView, Node, NodeState, NodeStatus, PartitionStatus, Placement, ReadError, start};
+pub use node::{
+    EntityView, Node, NodeState, NodeStatus, PartitionStatus, Placement, ReadError, start, start_with_board,
+};
 pub use participant::control::ParticipantControl;
+pub use posted::PostedBoard;

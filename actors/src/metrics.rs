@@ -149,6 +149,14 @@ pub struct Metrics {
     pub dead_letters: [Counter; 9],
     /// Repeated inputs that were recognised.
     pub repeated: Counter,
+    /// Letters from one entity to another that were put into the box of a partition.
+    pub letters: Counter,
+    /// Letters dropped: the box was full, its partition had ended, or the recipient is set aside. They are sent again.
+    pub letters_dropped: Counter,
+    /// Letters in the boxes.
+    pub letters_waiting: Gauge,
+    /// Rows on the board: entities that let all decisions look at something of them.
+    pub posted: Gauge,
     /// Items of batches that went on to their own partition.
     pub handed_on: Counter,
     /// Deadlines delivered to entities.

@@ -87,6 +87,9 @@ impl Config {
         let time = |ms: i64| u64::try_from(ms).unwrap_or(0);
         for (key, value, unit, least, most) in [
             ("node.in_flight_inputs", size(node.in_flight_inputs), "messages", 1, 1_000_000),
+            ("node.letters_waiting", size(node.letters_waiting), "letters", 1, 1_000_000),
+            ("node.letters_at_once", size(node.letters_at_once), "letters", 1, 1_000_000),
+            ("node.board_patience_ms", node.board_patience_ms, "ms", 0, 600_000),
             ("node.lane_batch", size(node.lane_batch), "messages", 1, 10_000),
             ("node.lane_bytes", size(node.lane_bytes), "bytes", 1, 1024 * 1024 * 1024),
             ("node.cycle_inputs", size(node.cycle_inputs), "messages", 5, 100_000),

@@ -110,6 +110,16 @@ impl NodeCollector {
             "Items of batches that went on to their own partition",
             &metrics.handed_on,
         )?;
+        sheet.counter("letters", "Letters from one entity to another, through memory", &metrics.letters)?;
+        sheet.counter(
+            "letters_dropped",
+            "Letters for which there was no room, or nobody; they are sent again",
+            &metrics.letters_dropped,
+        )?;
+        let waiting = [("there", metrics.letters_waiting.get())].into_iter();
+        sheet.gauges("letters_waiting", "Letters that wait for their partition", "bound", waiting)?;
+        let posted = [("there", metrics.posted.get())].into_iter();
+        sheet.gauges("posted", "Rows on the board that all decisions look at", "bound", posted)?;
         sheet.counter("timers", "Deadlines delivered to entities", &metrics.timers)?;
         let rows =
             REASONS.iter().zip(&metrics.dead_letters).map(|(reason, count)| (reason.as_str(), count.get()));

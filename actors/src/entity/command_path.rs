@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use domain::decider::{Answer, Context, Decider, Decision, EmptyBoard, Input, Participant};
+use domain::decider::{Answer, Context, Decider, Decision, Input, Participant};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::gates::Urgency;
 use domain::ids::EntityId;
@@ -20,6 +20,7 @@ use crate::inbound::{Arrival, Refused};
 use crate::node::{EntityView, ReadError};
 use crate::outbound::parse_time;
 use crate::partition::{Addressee, Awaited, Consumed, Queued, receipts};
+use crate::posted::OfTenant;
 use crate::record::{Cause, DeadLetter, Entry, Quarantined, encode_entry};
 
 /// What a judgement came to.
@@ -34,7 +35,7 @@ enum Judged<D: Decider> {
     Fault(String),
 }
 
-/// A message from outside.
+/// A message from outside, or a letter.
 pub(super) fn deliver<D: Decider>(
     actor: &mut EntityActor<D>,
     arrival: Arrival<D::Message>,
@@ -43,6 +44,11 @@ pub(super) fn deliver<D: Decider>(
     let Arrival { envelope, message, .. } = arrival;
     let partition = Rc::clone(&actor.partition);
     let addressee = receipts::addressee(&partition.env, &envelope, &actor.id);
+    if actor.entity.quarantined && consumed == Consumed::Letter {
+        partition.env.metrics.letters_dropped.add_one(); // who wrote it asks again, until somebody has looked
+        partition.nothing_to_record(Some(consumed), None);
+        return;
+    }
     if actor.entity.quarantined {
         set_aside(
             actor,
@@ -54,9 +60,10 @@ pub(super) fn deliver<D: Decider>(
         );
         return;
     }
-    let seen = partition.hash_key.of(&envelope);
+    // The rules judge a letter that comes again: the same question has the same answer.
+    let seen = (consumed != Consumed::Letter).then(|| partition.hash_key.of(&envelope));
     let intake = envelope.plane == Plane::Intake;
-    match actor.entity.seen.recognise(seen) {
+    match seen.map_or(Recognised::New, |seen| actor.entity.seen.recognise(seen)) {
         Recognised::New => {}
         // New work has an id of its own, so the rules judge a repetition: they know its first outcome.
         Recognised::Repeated | Recognised::Contradicted if intake => partition.env.metrics.repeated.add_one(),
@@ -87,7 +94,7 @@ pub(super) fn deliver<D: Decider>(
         return;
     }
     let cause = Cause::Message(envelope);
-    let judged = judge(actor, &cause, Some(&message), None, Some(seen));
+    let judged = judge(actor, &cause, Some(&message), None, seen);
     if let Cause::Message(envelope) = cause {
         conclude(actor, judged, envelope, addressee, consumed);
     }
@@ -114,6 +121,7 @@ fn conclude<D: Decider>(
         Judged::Unchanged(mut decision) => {
             let mut queued = Queued { consumed: Some(consumed), credits: 1, ..Queued::default() };
             outgoing::bury(&mut queued, &actor.id, std::mem::take(&mut decision.dead));
+            outgoing::write_back(actor, &mut queued, &mut decision);
             let outcome = D::outcome(&decision.state);
             answer(actor, &mut queued, &envelope, addressee, &decision.answer, outcome.as_ref(), version);
             partition.queue.push(queued);
@@ -245,6 +253,7 @@ fn judge<D: Decider>(
 ) -> Judged<D> {
     let (entity, env) = (&actor.entity, &actor.partition.env);
     let clock = env.clock.now();
+    let board = OfTenant { board: &env.posted, tenant: actor.id.tenant.as_str() };
     let (now, gates) = (clock.max(actor.partition.last_time()), env.gates.snapshot(clock));
     let context = Context {
         entity: &actor.id,
@@ -252,7 +261,7 @@ fn judge<D: Decider>(
         version: entity.version + 1,
         policies: &env.policies,
         gates: released.map_or(gates, |participant| gates.with(participant, true)),
-        board: &EmptyBoard,
+        board: &board,
     };
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let input = match (cause, message) {

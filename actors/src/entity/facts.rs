@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) phase: u8,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) is_final: bool,
+    /// It has something on the board.
+    pub(crate) posts: bool,
     /// Without a moment.
     pub(crate) open: Option<Box<OpenCommands>>,
 }
@@ -46,6 +48,7 @@ impl Facts {
             phase: phase.and_then(|phase| u8::try_from(phase).ok()).unwrap_or(NO_PHASE),
             deadline: if entity.quarantined { None } else { D::next_deadline(state) },
             is_final: D::is_final(state),
+            posts: D::posted(state).is_some(),
             open: (open != OpenCommands::default()).then(|| Box::new(open)),
         }
     }

@@ -1,5 +1,7 @@
 //! Everything that follows from a decision, prepared before memory changes: the entry, what will leave, what becomes due.
 
+use std::sync::Arc;
+
 use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant, Party};
 use domain::envelope::Envelope;
 use domain::gates::Urgency;
@@ -7,8 +9,10 @@ use domain::ids::EntityId;
 use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
 
+use super::actor::EntityActor;
 use super::memory::Entity;
 use crate::config::{MOST_DECISION_BYTES, MOST_ROW_BYTES};
+use crate::mail::{self, Desk};
 use crate::outbound::{self, Told, Workbench};
 use crate::participant::Outcomes;
 use crate::partition::{Environment, Partition, Queued};
@@ -59,7 +63,7 @@ pub(super) fn prepare<D: Decider>(
     let (env, bench) = (&partition.env, &mut *partition.queue.bench.borrow_mut());
     bench.clear();
     let Workbench { entries, rows, headers, clock } = bench;
-    let Decision { events, state, published, answer, settled, dead, letters: _ } = decision;
+    let Decision { events, state, published, answer, settled, dead, letters } = decision;
     let version = entity.version + 1;
     let first_sequence = entity.event_sequence + 1;
     let trace = D::trace(&state);
@@ -74,18 +78,34 @@ pub(super) fn prepare<D: Decider>(
         notices,
         ..Queued::default()
     };
+    // Answers before questions: they speak of what was earlier.
+    let partitions = env.layout.partitions;
+    let desk = Desk { from: id, version, trace, now, partitions };
+    queued.letters.extend(letters.into_iter().map(|letter| desk.seal(letter)));
+    let posted = D::posted(&state);
+    if posted != D::posted(&entity.state) {
+        let (board, id) = (Arc::clone(&env.posted), id.clone());
+        queued.then = Some(Box::new(move || board.post(&id, posted)));
+    }
     let (before, after) = (D::effects(&entity.state), D::effects(&state));
     let mut moves = Moves::default();
     for earlier in &before {
         moves.left(env, earlier, &after, now);
     }
     for (effect, earlier) in paired(&before, &after) {
-        if let Party::Participant(participant) = effect.party
-            && moves.goes(env, participant, effect, earlier)
-            && let Some(command) = D::command(id, &state, effect.id)
-        {
-            let message = outbound::command(&env.layout, id, trace, time, &command, headers);
-            queued.commands.push((participant, message));
+        match effect.party {
+            Party::Participant(participant) => {
+                if moves.goes(env, participant, effect, earlier)
+                    && let Some(command) = D::command(id, &state, effect.id)
+                {
+                    let message = outbound::command(&env.layout, id, trace, time, &command, headers);
+                    queued.commands.push((participant, message));
+                }
+            }
+            Party::Entity if mail::goes(effect, earlier) => {
+                queued.letters.extend(desk.letter_of::<D>(&state, effect));
+            }
+            Party::Entity => {}
         }
     }
     let entry = Entry::Decision(Decided {
@@ -148,9 +168,9 @@ struct Moves {
 
 impl Moves {
     /// Counts what became of an effect that was open before.
-    fn left<P>(
+    fn left<P, T>(
         &mut self,
-        env: &Environment<P>,
+        env: &Environment<P, T>,
         earlier: &OpenEffect<'_>,
         after: &[OpenEffect<'_>],
         now: Timestamp,
@@ -182,9 +202,9 @@ impl Moves {
     }
 
     /// Counts an open effect at a participant; true if its command goes out now.
-    fn goes<P>(
+    fn goes<P, T>(
         &mut self,
-        env: &Environment<P>,
+        env: &Environment<P, T>,
         participant: Participant,
         effect: &OpenEffect<'_>,
         earlier: Option<&OpenEffect<'_>>,
@@ -243,6 +263,24 @@ fn paired<'a>(
         }
         (effect, found.map(|found| &before[found]))
     })
+}
+
+/// The answers of a decision that changes nothing: they go out once all is recorded that they may speak of.
+pub(super) fn write_back<D: Decider>(
+    actor: &EntityActor<D>,
+    queued: &mut Queued,
+    decision: &mut Decision<D>,
+) {
+    let partition = &actor.partition;
+    let desk = Desk {
+        from: &actor.id,
+        version: actor.entity.version,
+        trace: D::trace(&decision.state),
+        now: partition.now(),
+        partitions: partition.env.layout.partitions,
+    };
+    let letters = std::mem::take(&mut decision.letters);
+    queued.letters.extend(letters.into_iter().map(|letter| desk.seal(letter)));
 }
 
 /// Messages that nobody came for, or that there was no place for, become dead letters.

@@ -65,7 +65,10 @@ fn id_in_body<D: Decider>(envelope: &Envelope) -> Option<String> {
     } else {
         serde_json::from_slice(&envelope.body).ok()?
     };
-    Some(body.get(format!("{}_id", D::kind()))?.as_str()?.to_owned())
+    // Of the kind that most messages are for, or of the one that the subject names.
+    let kind = D::kind();
+    let named = [kind.as_str(), envelope.domain.as_str()].map(|kind| body.get(format!("{kind}_id")));
+    Some(named.into_iter().flatten().next()?.as_str()?.to_owned())
 }
 
 /// What is far over the limits would not fit into a record.

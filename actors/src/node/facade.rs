@@ -16,10 +16,12 @@ use super::purge;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::flow::{self, Flow};
+use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::participant::control::ParticipantControl;
 use crate::participant::{Gates, Keeper, Senders};
 use crate::partition::{Door, Environment, PartitionActor, Read, Timeline};
+use crate::posted::PostedBoard;
 
 /// Where the partitions live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +92,18 @@ pub fn start<D: Decider>(
     clock: SharedClock,
     placement: Placement,
 ) -> Node {
+    start_with_board::<D>(config, policies, bus, layout, clock, placement).0
+}
+
+/// The same, and gives the board on which entities put what everybody may look at.
+pub fn start_with_board<D: Decider>(
+    config: NodeConfig,
+    policies: D::Policies,
+    bus: SharedBus,
+    layout: Layout,
+    clock: SharedClock,
+    placement: Placement,
+) -> (Node, Arc<PostedBoard<D::Posted>>) {
     let (config, layout) = (Arc::new(config), Arc::new(layout));
     let (metrics, board) = (Arc::<Metrics>::default(), Arc::<Board>::default());
     let arbiters: Vec<Arbiter> = match placement {
@@ -100,7 +114,11 @@ pub fn start<D: Decider>(
     let gates = Arc::new(Gates::new(&config, layout.partitions, clock.now(), Arc::clone(&metrics)));
     let participants = Keeper::begin(&config, &bus, &gates, &clock, &metrics);
     let flow = Arc::new(Flow::new(&config.flow, layout.partitions, Arc::clone(&metrics)));
+    let (mail, inboxes) = Mail::new(layout.partitions, config.letters_waiting, Arc::clone(&metrics));
+    let posted = Arc::new(PostedBoard::new(Arc::clone(&metrics)));
     let env = Environment {
+        mail: Arc::new(mail),
+        posted: Arc::clone(&posted),
         doors: Arc::downgrade(&doors),
         senders: Senders::start(&bus, &gates, &clock, &metrics, &config),
         gates,
@@ -114,13 +132,13 @@ pub fn start<D: Decider>(
         layout: Arc::clone(&layout),
         config: Arc::clone(&config),
     };
-    for number in 0..layout.partitions {
-        let env: Environment<D::Policies> = env.clone();
+    for (number, inbox) in (0..layout.partitions).zip(inboxes) {
+        let env: Environment<D::Policies, D::Posted> = env.clone();
         board.set(number, super::PartitionStatus::Starting { reason: "begins".to_owned() });
         let address = match arbiters.get(usize::from(number) % arbiters.len().max(1)) {
-            None => PartitionActor::<D>::create(|context| PartitionActor::begin(context, number, env)),
+            None => PartitionActor::<D>::create(|context| PartitionActor::begin(context, number, env, inbox)),
             Some(arbiter) => PartitionActor::<D>::start_in_arbiter(&arbiter.handle(), move |context| {
-                PartitionActor::begin(context, number, env)
+                PartitionActor::begin(context, number, env, inbox)
             }),
         };
         let (read, timeline) = (address.clone().recipient(), address.clone().recipient());
@@ -131,7 +149,8 @@ pub fn start<D: Decider>(
     let reverting = actix::spawn(flow::run(Arc::clone(&flow)));
     let actor = NodeActor { doors: Arc::clone(&doors), arbiters, tasks: vec![purging, reverting] }.start();
     let flow = FlowControl::new(flow, Arc::clone(&board), Arc::clone(&metrics), clock);
-    Node { partitions: layout.partitions, doors, board, metrics, participants, flow, actor }
+    let node = Node { partitions: layout.partitions, doors, board, metrics, participants, flow, actor };
+    (node, posted)
 }
 
 impl Node {

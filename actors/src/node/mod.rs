@@ -9,6 +9,6 @@ mod purge_note;
 
 pub(crate) use board::Board;
 pub use board::{NodeState, NodeStatus, PartitionStatus};
-pub use facade::{EntityView, Node, Placement, ReadError, start};
+pub use facade::{EntityView, Node, Placement, ReadError, start, start_with_board};
 pub use flow::{FlowControl, FlowState};
 pub(crate) use purge_note::PurgeNote;

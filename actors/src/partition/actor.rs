@@ -13,6 +13,7 @@ use super::guests::NotTaken;
 use super::life;
 use super::loading::{LoadError, fetch};
 use crate::entity::command_path;
+use crate::mail::Inbox;
 use crate::node::{EntityView, PartitionStatus, ReadError};
 use crate::timeline;
 
@@ -52,7 +53,7 @@ const QUESTIONS: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct PartitionActor<D: Decider> {
     number: u16,
-    env: Environment<D::Policies>,
+    env: Environment<D::Policies, D::Posted>,
     running: watch::Receiver<Option<Rc<Partition<D>>>>,
     drain: watch::Sender<bool>,
     ended: watch::Receiver<bool>,
@@ -60,12 +61,17 @@ pub(crate) struct PartitionActor<D: Decider> {
 
 impl<D: Decider> PartitionActor<D> {
     /// Starts the partition on the current thread.
-    pub(crate) fn begin(context: &mut Context<Self>, number: u16, env: Environment<D::Policies>) -> Self {
+    pub(crate) fn begin(
+        context: &mut Context<Self>,
+        number: u16,
+        env: Environment<D::Policies, D::Posted>,
+        inbox: Inbox,
+    ) -> Self {
         context.set_mailbox_capacity(QUESTIONS);
         let (running_sender, running) = watch::channel(None);
         let (drain, drain_receiver) = watch::channel(false);
         let (ended_sender, ended) = watch::channel(false);
-        let life = life::live::<D>(number, env.clone(), running_sender, drain_receiver);
+        let life = life::live::<D>(number, env.clone(), running_sender, drain_receiver, inbox);
         let (life, board) = (actix::spawn(life), env.board.clone());
         actix::spawn(async move {
             if let Err(fault) = life.await {

@@ -88,6 +88,7 @@ impl Batch {
             place,
             phase: facts.phase,
             is_closed: facts.is_final,
+            posts: facts.posts,
             deadline: facts.deadline,
             open: facts.open.clone(),
         }

@@ -11,6 +11,7 @@ use domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::config::{MOST_DECISIONS, MOST_EVENTS, MOST_PAGE_BYTES, MOST_RECORD_BYTES};
+use crate::mail::Sealed;
 use crate::outbound::{PageRows, Workbench};
 use crate::record::{DeadLetter, Entry, encode_entry};
 
@@ -21,6 +22,8 @@ pub(crate) enum Consumed {
     Read(Lane, u64),
     /// Another partition handed it over; its number among the guests.
     Guest(u64),
+    /// It is a letter of another entity.
+    Letter,
 }
 
 /// One input's outcome: what goes into the record, and what may leave once that is stored.
@@ -36,10 +39,12 @@ pub(crate) struct Queued {
     pub(crate) rows: PageRows,
     pub(crate) notices: Vec<Outgoing>,
     pub(crate) commands: Vec<(Participant, Outgoing)>,
+    /// What goes to other entities.
+    pub(crate) letters: Vec<Sealed>,
     pub(crate) dead_letters: Vec<DeadLetter>,
     pub(crate) receipts: Vec<Outgoing>,
-    /// Answers a reader.
-    pub(crate) answer: Option<Box<dyn FnOnce()>>,
+    /// Answers a reader, or puts something on the board.
+    pub(crate) then: Option<Box<dyn FnOnce()>>,
     /// The number of the entity that decided, or was set aside.
     pub(crate) decider: Option<u32>,
     pub(crate) consumed: Option<Consumed>,

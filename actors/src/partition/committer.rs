@@ -152,7 +152,7 @@ async fn release<D: Decider>(
 ) {
     let env = &partition.env;
     let mut commands: [Vec<Outgoing>; 5] = Default::default();
-    let (mut letters, mut notices, mut credits) = (Vec::new(), Vec::new(), 0);
+    let (mut dead_letters, mut notices, mut credits) = (Vec::new(), Vec::new(), 0);
     for queued in gathered.outcomes.drain(..) {
         for (participant, command) in queued.commands {
             commands[participant.index()].push(command);
@@ -163,14 +163,18 @@ async fn release<D: Decider>(
         for receipt in queued.receipts {
             let _lost = env.bus.send(receipt); // the sender asks again
         }
-        if let Some(answer) = queued.answer {
-            answer();
+        if let Some(then) = queued.then {
+            then();
         }
-        letters.extend(queued.dead_letters);
+        for letter in queued.letters {
+            env.mail.send(letter);
+        }
+        dead_letters.extend(queued.dead_letters);
         notices.extend(queued.notices);
         match queued.consumed {
-            // It takes along the credit that it brought.
+            // These take along the credit that they brought.
             Some(Consumed::Guest(number)) => partition.guest_settled(number),
+            Some(Consumed::Letter) => partition.letter_settled(),
             Some(Consumed::Read(..)) | None => credits += queued.credits,
         }
     }
@@ -181,7 +185,7 @@ async fn release<D: Decider>(
         }
     }
     if let Some(sequence) = sequence {
-        let ordered = ordered(partition, sequence, &gathered.told, &letters);
+        let ordered = ordered(partition, sequence, &gathered.told, &dead_letters);
         // A full queue holds the next record back: outputs never run away from the journal.
         let job = OutputJob { journal_sequence: sequence, ordered, notices };
         assert!(outputs.send(job).await.is_ok(), "the publisher ends after the committer");

@@ -20,6 +20,7 @@ use super::handing_on::HandingOn;
 use super::herald::Herald;
 use super::keeping::Keeping;
 use super::lanes::LaneState;
+use super::letters::Letters;
 use super::loading::Loads;
 use super::publisher::Published;
 use super::receipts::Receipts;
@@ -31,14 +32,16 @@ use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::entity::{HashKey, Packer};
 use crate::flow::Flow;
+use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::node::Board;
 use crate::participant::{Gates, Senders};
+use crate::posted::PostedBoard;
 use crate::record::{Ahead, Positions};
 
 /// What all partitions of a node share.
 #[derive(Debug, Clone)]
-pub(crate) struct Environment<P> {
+pub(crate) struct Environment<P, T> {
     pub(crate) config: Arc<NodeConfig>,
     pub(crate) policies: P,
     pub(crate) bus: SharedBus,
@@ -49,8 +52,11 @@ pub(crate) struct Environment<P> {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gates: Arc<Gates>,
     pub(crate) senders: Senders,
+    pub(crate) mail: Arc<Mail>,
     pub(crate) flow: Arc<Flow>,
     pub(crate) board: Arc<Board>,
+    /// What entities let all decisions look at.
+    pub(crate) posted: Arc<PostedBoard<T>>,
     /// The ways in to the other partitions; gone with the node.
     pub(crate) doors: Weak<DashMap<u16, Door>>,
 }
@@ -79,7 +85,7 @@ pub(crate) enum Halt {
 #[derive(Debug)]
 pub(crate) struct Partition<D: Decider> {
     pub(crate) number: u16,
-    pub(crate) env: Environment<D::Policies>,
+    pub(crate) env: Environment<D::Policies, D::Posted>,
     pub(crate) hash_key: HashKey,
     pub(crate) entities: RefCell<Entities<D>>,
     pub(crate) queue: CommitQueue,
@@ -88,6 +94,7 @@ pub(crate) struct Partition<D: Decider> {
     pub(super) herald: Herald,
     pub(crate) handing_on: HandingOn,
     pub(crate) guests: RefCell<Guests>,
+    pub(super) letters: Letters,
     pub(crate) timers: RefCell<Timers>,
     pub(crate) timers_changed: Notify,
     pub(crate) waits: RefCell<WaitLists>,
@@ -113,7 +120,7 @@ pub(crate) struct Partition<D: Decider> {
 impl<D: Decider> Partition<D> {
     pub(crate) fn new(
         number: u16,
-        env: Environment<D::Policies>,
+        env: Environment<D::Policies, D::Posted>,
         hash_key: HashKey,
         gate_freed: Arc<Notify>,
     ) -> Self {
@@ -131,6 +138,7 @@ impl<D: Decider> Partition<D> {
             herald: Herald::default(),
             handing_on: HandingOn::default(),
             guests: RefCell::default(),
+            letters: Letters::default(),
             timers: RefCell::default(),
             timers_changed: Notify::new(),
             waits: RefCell::default(),
@@ -178,7 +186,7 @@ impl<D: Decider> Partition<D> {
         self.credits.set(self.credits.get().checked_sub(1).expect("a credit is taken only if there is one"));
     }
 
-    /// One more for a moment: what is handed over by another partition brings its own, so that lanes keep theirs.
+    /// One more for a moment: what another partition hands over, and a letter, brings its own, so that lanes keep theirs.
     pub(crate) fn bring_credit(&self) {
         self.credits.set(self.credits.get() + 1);
     }
@@ -200,7 +208,7 @@ impl<D: Decider> Partition<D> {
     /// True if nothing is between the readers and the journal.
     pub(crate) fn is_quiet(&self) -> bool {
         let all_credits = self.credits.get() == self.env.config.in_flight_inputs;
-        all_credits && self.queue.is_empty() && self.has_no_guests()
+        all_credits && self.queue.is_empty() && self.has_no_guests() && self.has_no_letters()
     }
 
     /// An input ends without a trace, but not before what was decided earlier is recorded.

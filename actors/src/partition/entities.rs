@@ -86,9 +86,11 @@ impl<D: Decider> Partition<D> {
         } else {
             let entity = here.resting.take().expect("an entity rests while it has no actor");
             let (id, partition) = (Rc::clone(&here.id), Rc::clone(self));
-            // No more messages can be under way than there are credits; guests, readers and one who writes it down stand
-            // beside that.
-            let capacity = self.env.config.in_flight_inputs + MOST_GUESTS + MOST_READERS + 1;
+            // No more messages can be under way than there are credits; guests, letters, readers and one who writes it down
+            // stand beside that.
+            let config = &self.env.config;
+            let beside = MOST_GUESTS + config.letters_at_once.max(1) + MOST_READERS + 1;
+            let capacity = config.in_flight_inputs + beside;
             here.address.insert(EntityActor::create(move |context| {
                 context.set_mailbox_capacity(capacity);
                 EntityActor::new(id, number, entity, partition)
@@ -273,6 +275,6 @@ impl<D: Decider> Partition<D> {
             partition.reading.set(partition.reading.get() - 1);
             answer();
         };
-        self.queue.push(Queued { answer: Some(Box::new(answer)), ..Queued::default() });
+        self.queue.push(Queued { then: Some(Box::new(answer)), ..Queued::default() });
     }
 }

@@ -1,7 +1,7 @@
 //! The index of the snapshots: what the partition has to know of an entity that is away. Written page by page behind the
 //! snapshots it speaks of, and now and then whole.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::decider::Decider;
 use domain::time::Timestamp;
@@ -82,6 +82,7 @@ impl<D: Decider> Rows<D> {
         self.page.items.push(row.place.item);
         self.page.phases.push(row.phase);
         self.page.closed.extend(closed_at.map(|at| (number, at)));
+        self.page.posting.extend(row.posts.then_some(number));
         self.page.deadlines.extend(row.deadline.map(|at| (number, at)));
         self.page.open.extend(row.open.as_deref().map(|open| (number, *open)));
     }
@@ -148,6 +149,7 @@ impl<D: Decider> Found<D> {
             .collect();
         let deadlines: HashMap<u32, Timestamp> = page.deadlines.into_iter().collect();
         let closed: HashMap<u32, Timestamp> = page.closed.into_iter().collect();
+        let posting: HashSet<u32> = page.posting.into_iter().collect();
         let mut open: HashMap<u32, _> = page.open.into_iter().collect();
         self.begin.get_or_insert(sequence);
         self.entities.reserve(count);
@@ -165,6 +167,7 @@ impl<D: Decider> Found<D> {
                 place: Place { page: in_page, item: page.items[place] },
                 phase: phases.get(usize::from(page.phases[place])).copied().unwrap_or(NO_PHASE),
                 is_closed: closed.contains_key(&at),
+                posts: posting.contains(&at),
                 deadline: deadlines.get(&at).copied(),
                 open: open.remove(&at).map(Box::new),
             };

@@ -142,7 +142,7 @@ impl<D: Decider> Partition<D> {
 
     /// Does something once everything that is decided until now is recorded; never, if the partition is given up before.
     pub(crate) fn once_recorded(&self, then: impl FnOnce() + 'static) {
-        self.queue.push(Queued { answer: Some(Box::new(then)), ..Queued::default() });
+        self.queue.push(Queued { then: Some(Box::new(then)), ..Queued::default() });
     }
 
     /// The entity as it was after `changes`, all of which are recorded at this moment; none = its state cannot be believed.

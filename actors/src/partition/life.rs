@@ -9,9 +9,10 @@ use tokio::task::JoinSet;
 
 use super::core::{Environment, Halt, Partition, Stage};
 use super::{
-    checkpoint, committer, handing_on, herald, lanes, loading, positions, publisher, pump, retention, timers,
-    wait_lists,
+    checkpoint, committer, handing_on, herald, lanes, letters, loading, positions, publisher, pump,
+    retention, timers, wait_lists,
 };
+use crate::mail::Inbox;
 use crate::node::PartitionStatus;
 use crate::recovery;
 
@@ -21,9 +22,10 @@ type End = Result<(), Halt>;
 /// Owns the partition until it is drained or has to be given up. `running` learns of it once it can be read.
 pub(crate) async fn live<D: Decider>(
     number: u16,
-    env: Environment<D::Policies>,
+    env: Environment<D::Policies, D::Posted>,
     running: watch::Sender<Option<Rc<Partition<D>>>>,
     mut drain: watch::Receiver<bool>,
+    inbox: Inbox,
 ) {
     let board = env.board.clone();
     let recovered = tokio::select! {
@@ -48,6 +50,7 @@ pub(crate) async fn live<D: Decider>(
     tasks.spawn_local(never_halts(timers::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(wait_lists::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(handing_on::run(Rc::clone(&partition))));
+    tasks.spawn_local(never_halts(letters::run(Rc::clone(&partition), inbox)));
     tasks.spawn_local(never_halts(herald::run(Rc::clone(&partition))));
     tasks.spawn_local(never_halts(positions::run(Rc::clone(&partition))));
     tasks.spawn_local(checkpoint::run(Rc::clone(&partition)));
@@ -94,7 +97,8 @@ async fn watch_over<D: Decider>(
     }
 }
 
-fn give_up<P>(env: &Environment<P>, number: u16, halt: Halt) {
+fn give_up<P, T: Clone>(env: &Environment<P, T>, number: u16, halt: Halt) {
+    env.posted.is_complete_for(number);
     match halt {
         Halt::Fenced => {
             tracing::warn!(partition = number, "another owner has the partition");

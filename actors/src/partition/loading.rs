@@ -242,7 +242,7 @@ async fn load<D: Decider>(
 }
 
 /// One page of snapshots, from the leader if it was not read just before.
-pub(super) async fn page<D: Decider>(
+pub(crate) async fn page<D: Decider>(
     partition: &Partition<D>,
     sequence: u64,
 ) -> Result<Rc<SnapshotPage>, LoadError> {

@@ -1,7 +1,8 @@
 //! One partition: everything that lives on it, on one thread, behind one journal.
 //!
 //! Reading order: `core` (what a partition is), `lanes`, `pump` and `admission` (in), `herald` and `queued`
-//! (what waits outside), `commit_queue`, `company` and `committer` (the record), `handing_on` and `guests` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
+//! (what waits outside), `commit_queue`, `company` and `committer` (the record),
+//! `handing_on`, `guests` and `letters` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
 //! `positions`, `losses` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
 //! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
 
@@ -21,6 +22,7 @@ mod herald;
 pub(crate) mod index;
 pub(crate) mod keeping;
 mod lanes;
+mod letters;
 mod life;
 pub(crate) mod loading;
 mod losses;

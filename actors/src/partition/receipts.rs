@@ -62,14 +62,14 @@ fn plain(addressee: &Addressee, outcome: ReceiptOutcome, order_version: u64) -> 
 }
 
 /// Committed, or the wish is journaled and legal.
-pub(crate) fn accepted<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outgoing {
+pub(crate) fn accepted<P, T>(env: &Environment<P, T>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_accepted.add_one();
     message(addressee, &plain(addressee, ReceiptOutcome::Accepted, version))
 }
 
 /// Refused for good.
-pub(crate) fn rejected<P>(
-    env: &Environment<P>,
+pub(crate) fn rejected<P, T>(
+    env: &Environment<P, T>,
     addressee: &Addressee,
     version: u64,
     reason: &Reason,
@@ -80,20 +80,20 @@ pub(crate) fn rejected<P>(
 }
 
 /// Not settled yet.
-fn pending<P>(env: &Environment<P>, addressee: &Addressee, version: u64) -> Outgoing {
+fn pending<P, T>(env: &Environment<P, T>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_pending.add_one();
     message(addressee, &plain(addressee, ReceiptOutcome::Pending, version))
 }
 
 /// Not begun yet: it queues.
-pub(super) fn queued<P>(env: &Environment<P>, addressee: &Addressee, place: QueuePlace) -> Outgoing {
+pub(super) fn queued<P, T>(env: &Environment<P, T>, addressee: &Addressee, place: QueuePlace) -> Outgoing {
     env.metrics.receipts_pending.add_one();
     let receipt = plain(addressee, ReceiptOutcome::Pending, 0);
     message(addressee, &Receipt { queue: Some(place), ..receipt })
 }
 
 /// Refused for now: come again. Nobody remembers it.
-pub(crate) fn not_now<P>(env: &Environment<P>, addressee: &Addressee, why: NotNow) -> Outgoing {
+pub(crate) fn not_now<P, T>(env: &Environment<P, T>, addressee: &Addressee, why: NotNow) -> Outgoing {
     env.metrics.receipts_rejected.add_one();
     let code = if why.cause == RefusedFor::Quota { Code::Throttled } else { Code::Overloaded };
     let reason = Reason::new(code, why.message);
@@ -103,7 +103,11 @@ pub(crate) fn not_now<P>(env: &Environment<P>, addressee: &Addressee, why: NotNo
 }
 
 /// A settled outcome, the same every time it is told.
-pub(crate) fn of_outcome<P>(env: &Environment<P>, addressee: &Addressee, outcome: &Outcome) -> Outgoing {
+pub(crate) fn of_outcome<P, T>(
+    env: &Environment<P, T>,
+    addressee: &Addressee,
+    outcome: &Outcome,
+) -> Outgoing {
     match &outcome.rejected {
         None => accepted(env, addressee, outcome.version),
         Some(reason) => rejected(env, addressee, outcome.version, reason),
@@ -111,8 +115,8 @@ pub(crate) fn of_outcome<P>(env: &Environment<P>, addressee: &Addressee, outcome
 }
 
 /// Where the receipt of a message goes; none = nobody asked for one, or one there could be read as somebody's message.
-pub(crate) fn addressee<P>(
-    env: &Environment<P>,
+pub(crate) fn addressee<P, T>(
+    env: &Environment<P, T>,
     envelope: &Envelope,
     entity: &EntityId,
 ) -> Option<Addressee> {
@@ -120,7 +124,11 @@ pub(crate) fn addressee<P>(
 }
 
 /// The same for a message of which only the key is known.
-pub(super) fn addressee_of<P>(env: &Environment<P>, envelope: &Envelope, key: &str) -> Option<Addressee> {
+pub(super) fn addressee_of<P, T>(
+    env: &Environment<P, T>,
+    envelope: &Envelope,
+    key: &str,
+) -> Option<Addressee> {
     if !matches!(envelope.plane, Plane::Intake | Plane::Ask) {
         return None;
     }

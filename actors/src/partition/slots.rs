@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) phase: u8,
     /// It was at its end; its snapshot stands in a page of closed ones.
     pub(crate) is_closed: bool,
+    /// It has something on the board.
+    pub(crate) posts: bool,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) open: Option<Box<OpenCommands>>,
 }

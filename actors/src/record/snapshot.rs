@@ -57,6 +57,9 @@ pub struct IndexPage {
     /// When the closed ones were closed, by row.
     #[serde(default)]
     pub closed: Vec<(u32, Timestamp)>,
+    /// Those that have something on the board, by row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub posting: Vec<u32>,
     /// The next deadline of those that have one, by row.
     #[serde(default)]
     pub deadlines: Vec<(u32, Timestamp)>,

@@ -40,7 +40,7 @@ impl From<Unavailable> for Trouble {
 /// Appends the fence of a new epoch behind whatever is there.
 pub(super) async fn fence<D: Decider>(
     number: u16,
-    env: &Environment<D::Policies>,
+    env: &Environment<D::Policies, D::Posted>,
 ) -> Result<(Rc<Partition<D>>, JournalEnd), Halt> {
     let freed = env.gates.watch(number);
     for attempt in 0.. {
@@ -80,7 +80,7 @@ pub(super) async fn fence<D: Decider>(
     unreachable!("the attempts are counted until one succeeds")
 }
 
-async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
+async fn find<P, T>(number: u16, env: &Environment<P, T>) -> Result<Found, Trouble> {
     let stream = env.layout.name(StreamId::Journal(number));
     let bounds: StreamBounds = env.bus.bounds(&stream).await?;
     nothing_beyond(number, env, &stream, bounds.last).await?;
@@ -95,8 +95,8 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
     if bounds.messages == 0 {
         return Err(Trouble::Never(format!("{stream}: {} records were there and all are gone", bounds.last)));
     }
-    let (last, hash) = record::<P, IgnoredAny>(env, &stream, bounds.last).await?;
-    let (first, _) = record::<P, ReplayEntry<IgnoredAny>>(env, &stream, bounds.first).await?;
+    let (last, hash) = record::<P, T, IgnoredAny>(env, &stream, bounds.last).await?;
+    let (first, _) = record::<P, T, ReplayEntry<IgnoredAny>>(env, &stream, bounds.first).await?;
     let (hash_key, partitions) = match first.entries.into_iter().next() {
         Some(ReplayEntry::Fence(fence)) => (fence.hash_key, fence.partitions),
         // The beginning is purged, which happens only behind a marker.
@@ -129,9 +129,9 @@ async fn find<P>(number: u16, env: &Environment<P>) -> Result<Found, Trouble> {
 
 /// What left the partition tells of records that were there: if the journal ends before one of them, it lost its end or was
 /// made anew, and everything decided since would be decided again, differently.
-async fn nothing_beyond<P>(
+async fn nothing_beyond<P, T>(
     number: u16,
-    env: &Environment<P>,
+    env: &Environment<P, T>,
     stream: &str,
     last: u64,
 ) -> Result<(), Trouble> {
@@ -158,9 +158,9 @@ async fn nothing_beyond<P>(
 }
 
 /// The marker of the snapshots as it stands in the stream, or why it cannot be read, and its sequence; none = there is none.
-pub(crate) async fn last_marker<P>(
+pub(crate) async fn last_marker<P, T>(
     number: u16,
-    env: &Environment<P>,
+    env: &Environment<P, T>,
 ) -> Result<Option<(Result<SnapshotMarker, String>, u64)>, Unavailable> {
     let stream = env.layout.name(StreamId::Snapshots);
     let subject = env.layout.snapshot(number, MARKER);
@@ -171,11 +171,11 @@ pub(crate) async fn last_marker<P>(
     }))
 }
 
-async fn record<P, T: serde::de::DeserializeOwned>(
-    env: &Environment<P>,
+async fn record<P, T, R: serde::de::DeserializeOwned>(
+    env: &Environment<P, T>,
     stream: &str,
     sequence: u64,
-) -> Result<(Record<T>, RecordHash), Trouble> {
+) -> Result<(Record<R>, RecordHash), Trouble> {
     let stored = env.bus.get(stream, sequence).await?;
     // The bounds were asked a moment ago; a record that is missing now may have been replaced by a newer end.
     let stored = stored.ok_or_else(|| Trouble::Later(format!("{stream}: record {sequence} is not there")))?;
@@ -183,7 +183,7 @@ async fn record<P, T: serde::de::DeserializeOwned>(
 }
 
 /// Nobody outside can guess it if the name of this start is random; the simulation gives the same one each time.
-fn new_hash_key<P>(number: u16, env: &Environment<P>) -> [u8; 16] {
+fn new_hash_key<P, T>(number: u16, env: &Environment<P, T>) -> [u8; 16] {
     let digest = Sha256::digest(format!("hash key of {number} by {}", env.config.instance));
     digest[..16].try_into().expect("a SHA-256 is longer than 16 bytes")
 }

@@ -1,11 +1,13 @@
 //! From snapshots and journal back to a live partition: fence, restore, replay, then everything that memory held.
 
 mod fence;
+mod fill;
 mod rearm;
 mod replay;
 mod restore;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use domain::decider::{Decider, Participant};
 
@@ -21,14 +23,16 @@ pub(crate) use replay::evolve;
 /// The journal is damaged: going on would be wrong.
 pub(crate) async fn recover<D: Decider>(
     number: u16,
-    env: &Environment<D::Policies>,
+    env: &Environment<D::Policies, D::Posted>,
 ) -> Result<(Rc<Partition<D>>, JournalEnd), Halt> {
     env.board.set(number, PartitionStatus::Starting { reason: "taking the journal over".to_owned() });
     let (partition, end) = fence::fence::<D>(number, env).await?;
     partition.recorded.set(end.sequence);
     let covered = restore::restore(&partition, &end).await?;
     let jobs = replay::replay(&partition, &end, covered).await?;
-    let commands = rearm::rearm(&partition);
+    fill::fill(&partition).await?;
+    env.posted.is_complete_for(number);
+    let (commands, letters) = rearm::rearm(&partition);
     for job in jobs {
         publish(&partition, job).await;
     }
@@ -38,6 +42,9 @@ pub(crate) async fn recover<D: Decider>(
             env.senders.resend(participant, commands);
         }
     }
+    let patience = Duration::from_millis(env.config.board_patience_ms);
+    env.posted.wait_until_complete(env.layout.partitions, patience).await;
+    letters.into_iter().for_each(|letter| env.mail.send(letter));
     env.board.recorded(number, end.positions);
     Ok((partition, end))
 }

@@ -1,4 +1,5 @@
-//! What memory held besides the states: deadlines, counts, wait lists, phases, and the commands that may not have arrived.
+//! What memory held besides the states: deadlines, counts, wait lists, phases, and the commands and letters that may not have
+//! arrived.
 
 use domain::decider::{Decider, EffectState, Participant, Party};
 use domain::envelope::HeaderWriter;
@@ -9,6 +10,7 @@ use domain::time::Timestamp;
 use bus::ports::Outgoing;
 
 use crate::entity::{Entity, Facts};
+use crate::mail::{Desk, Sealed};
 use crate::outbound;
 use crate::partition::{Due, Partition, Presence};
 
@@ -18,10 +20,10 @@ pub(super) type Commands = [Vec<Outgoing>; 5];
 /// Effects that wait: since when, of whom, for whom, how many, and how many of them are urgent.
 type Waiting = (Timestamp, u32, Participant, u16, u16);
 
-/// Sets everything up again: from the states of those that are in memory, from the index for the others. The commands of those
-/// that are away go out again at their deadlines.
-pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
-    let (mut commands, mut waiting) = (Commands::default(), Vec::new());
+/// Sets everything up again: from the states of those that are in memory, from the index for the others. The commands and
+/// letters of those that are away go out again at their deadlines.
+pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> (Commands, Vec<Sealed>) {
+    let (mut commands, mut letters, mut waiting) = (Commands::default(), Vec::new(), Vec::new());
     let known = partition.entities.borrow().known();
     for number in known {
         let mut entities = partition.entities.borrow_mut();
@@ -30,7 +32,7 @@ pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
             Presence::Here(here) => {
                 let Some(entity) = here.resting.as_deref().filter(|entity| !entity.suspect) else { continue };
                 let facts = Facts::of(entity);
-                add_commands(partition, &here.id, entity, &mut commands);
+                add_open(partition, &here.id, entity, &mut commands, &mut letters);
                 here.deadline = facts.deadline;
                 partition.in_memory(here, number, facts.is_final);
                 facts
@@ -40,6 +42,7 @@ pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
                     phase: row.phase,
                     deadline: row.deadline,
                     is_final: row.is_closed,
+                    posts: row.posts,
                     open: row.open.clone(),
                 },
                 None => continue,
@@ -57,7 +60,7 @@ pub(super) fn rearm<D: Decider>(partition: &Partition<D>) -> Commands {
             partition.wait(participant, urgency, number);
         }
     }
-    commands
+    (commands, letters)
 }
 
 fn apply<D: Decider>(partition: &Partition<D>, number: u32, facts: &Facts, waiting: &mut Vec<Waiting>) {
@@ -74,23 +77,29 @@ fn apply<D: Decider>(partition: &Partition<D>, number: u32, facts: &Facts, waiti
     }
 }
 
-fn add_commands<D: Decider>(
+fn add_open<D: Decider>(
     partition: &Partition<D>,
     id: &EntityId,
     entity: &Entity<D>,
     commands: &mut Commands,
+    letters: &mut Vec<Sealed>,
 ) {
-    let state = &entity.state;
+    let (state, layout, now) = (&entity.state, &partition.env.layout, partition.now());
+    let (trace, partitions) = (D::trace(state), layout.partitions);
+    let desk = Desk { from: id, version: entity.version, trace, now, partitions };
     for effect in &D::effects(state) {
         // One that is retried is sent by its own deadline.
-        if let Party::Participant(participant) = effect.party
-            && effect.state == EffectState::Sent
-            && let Some(command) = D::command(id, state, effect.id)
-        {
-            let (layout, time) = (&partition.env.layout, outbound::rfc3339(partition.now()));
-            let message =
-                outbound::command(layout, id, D::trace(state), &time, &command, &mut HeaderWriter::default());
-            commands[participant.index()].push(message);
+        if effect.state != EffectState::Sent {
+            continue;
+        }
+        match effect.party {
+            Party::Participant(participant) => {
+                let Some(command) = D::command(id, state, effect.id) else { continue };
+                let (time, mut headers) = (outbound::rfc3339(now), HeaderWriter::default());
+                let message = outbound::command(layout, id, trace, &time, &command, &mut headers);
+                commands[participant.index()].push(message);
+            }
+            Party::Entity => letters.extend(desk.letter_of::<D>(state, effect)),
         }
     }
 }

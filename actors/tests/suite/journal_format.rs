@@ -179,6 +179,7 @@ fn index() -> IndexPage {
         deadlines: vec![(0, Timestamp(1_795_766_400_456))],
         phase_names: vec!["open".to_owned(), "closed".to_owned()],
         phases: vec![0, 1],
+        posting: Vec::new(),
         open: vec![(
             0,
             OpenCommands {

@@ -1,6 +1,7 @@
 //! The actors on the memory bus, on one thread, on paused time. What is promised stands in the names of the tests.
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod pair;
 mod tally;
 mod wire;
 mod world;
@@ -12,6 +13,7 @@ mod flow;
 mod handing;
 mod herald;
 mod journal_format;
+mod letters;
 mod packing;
 mod pages;
 mod participants;
