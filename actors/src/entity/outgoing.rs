@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use domain::decider::{Answer, Decider, Decision, EffectState, OpenEffect, Outcome, Participant, Party};
-use domain::envelope::Envelope;
+use domain::envelope::{Envelope, HeaderWriter};
 use domain::gates::Urgency;
+
 use domain::ids::EntityId;
 use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
@@ -87,27 +88,7 @@ pub(super) fn prepare<D: Decider>(
         let (board, id) = (Arc::clone(&env.posted), id.clone());
         queued.then = Some(Box::new(move || board.post(&id, posted)));
     }
-    let (before, after) = (D::effects(&entity.state), D::effects(&state));
-    let mut moves = Moves::default();
-    for earlier in &before {
-        moves.left(env, earlier, &after, now);
-    }
-    for (effect, earlier) in paired(&before, &after) {
-        match effect.party {
-            Party::Participant(participant) => {
-                if moves.goes(env, participant, effect, earlier)
-                    && let Some(command) = D::command(id, &state, effect.id)
-                {
-                    let message = outbound::command(&env.layout, id, trace, time, &command, headers);
-                    queued.commands.push((participant, message));
-                }
-            }
-            Party::Entity if mail::goes(effect, earlier) => {
-                queued.letters.extend(desk.letter_of::<D>(&state, effect));
-            }
-            Party::Entity => {}
-        }
-    }
+    let moves = Moves::between::<D>(env, &desk, &entity.state, &state, time, headers, &mut queued);
     let entry = Entry::Decision(Decided {
         entity: id.clone(),
         version,
@@ -167,6 +148,41 @@ struct Moves {
 }
 
 impl Moves {
+    /// Counts what becomes of the effects; commands and letters that go out now are queued.
+    fn between<D: Decider>(
+        env: &Environment<D::Policies, D::Posted>,
+        desk: &Desk<'_>,
+        earlier: &D::State,
+        state: &D::State,
+        time: &str,
+        headers: &mut HeaderWriter,
+        queued: &mut Queued,
+    ) -> Self {
+        let (before, after) = (D::effects(earlier), D::effects(state));
+        let mut moves = Self::default();
+        for earlier in &before {
+            moves.left(env, earlier, &after, desk.now);
+        }
+        for (effect, earlier) in paired(&before, &after) {
+            match effect.party {
+                Party::Participant(participant) => {
+                    if moves.goes(env, participant, effect, earlier)
+                        && let Some(command) = D::command(desk.from, state, effect.id)
+                    {
+                        let message =
+                            outbound::command(&env.layout, desk.from, desk.trace, time, &command, headers);
+                        queued.commands.push((participant, message));
+                    }
+                }
+                Party::Entity if mail::goes(effect, earlier) => {
+                    queued.letters.extend(desk.letter_of::<D>(state, effect));
+                }
+                Party::Entity => {}
+            }
+        }
+        moves
+    }
+
     /// Counts what became of an effect that was open before.
     fn left<P, T>(
         &mut self,

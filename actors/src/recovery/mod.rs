@@ -44,7 +44,9 @@ pub(crate) async fn recover<D: Decider>(
     }
     let patience = Duration::from_millis(env.config.board_patience_ms);
     env.posted.wait_until_complete(env.layout.partitions, patience).await;
-    letters.into_iter().for_each(|letter| env.mail.send(letter));
+    for letter in letters {
+        env.mail.send(letter);
+    }
     env.board.recorded(number, end.positions);
     Ok((partition, end))
 }

@@ -70,11 +70,11 @@ async fn is_right(node: &Node, times: i64) {
         })
         .await;
     }
-    let expected = ASKERS as i64 * times * (times + 1) / 2;
+    let expected = i64::try_from(ASKERS).unwrap() * times * (times + 1) / 2;
     let counted = view(node, "answerer", &answerer()).await;
     assert_eq!(
         (counted["sum"].as_i64(), counted["counted"].as_i64()),
-        (Some(expected), Some(ASKERS as i64 * times))
+        (Some(expected), Some(i64::try_from(ASKERS).unwrap() * times))
     );
 }
 

@@ -67,7 +67,9 @@ impl<const RED: bool> Decider for Lamp<RED> {
         let may = matches!(input, Input::Message(..)) && state.turns < *context.policies;
         let events: Vec<Turned> = may.then_some(event).into_iter().collect();
         let (mut state, published) = (state.clone(), Published::default());
-        events.iter().for_each(|event| Self::evolve(&mut state, event));
+        for event in &events {
+            Self::evolve(&mut state, event);
+        }
         let (settled, dead, letters) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Decision { events, state, published, answer: Answer::Accepted, settled, dead, letters })
     }
@@ -183,13 +185,13 @@ fn given_the_golden_state_of_an_order_when_other_kinds_stand_beside_it_then_it_i
 
 #[test]
 fn given_kinds_beside_the_order_when_they_are_written_then_they_stand_under_their_names() {
-    let red: AllEvents = Event(Either::First(Event(Either::Second(Turned::On { at: Timestamp(5) }))));
+    let turned: AllEvents = Event(Either::First(Event(Either::Second(Turned::On { at: Timestamp(5) }))));
     let green: AllEvents = Event(Either::Second(Turned::Off));
-    assert_eq!(serde_json::to_value(&red).unwrap(), json!({"red": {"on": {"at": 5}}}));
+    assert_eq!(serde_json::to_value(&turned).unwrap(), json!({"red": {"on": {"at": 5}}}));
     assert_eq!(serde_json::to_value(&green).unwrap(), json!({"green": "off"}));
     let light: AllStates = State(Some(Either::Second(Light { on: true, turns: 3 })));
     assert_eq!(serde_json::to_value(&light).unwrap(), json!({"green": {"on": true, "turns": 3}}));
-    for event in [red, green] {
+    for event in [turned, green] {
         let packed = rmp_serde::to_vec_named(&event).unwrap();
         assert_eq!(
             format!("{:?}", rmp_serde::from_slice::<AllEvents>(&packed).unwrap()),
