@@ -133,6 +133,10 @@ pub trait Reader: Send {
 
     /// What the position checks have found since the reader was opened.
     fn healed(&self) -> Healed;
+
+    /// Had the broker more when it handed out the last message? Then what comes next may have been there for long. False again
+    /// once nothing came for as long as somebody had patience.
+    fn is_behind(&self) -> bool;
 }
 
 /// Messages of a core subscription.

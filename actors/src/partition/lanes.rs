@@ -8,8 +8,10 @@ use std::sync::Arc;
 use bus::layout::{Lane, Layout};
 use bus::ports::{OpenError, Position, Reader, Stored};
 use domain::decider::Decider;
+use domain::time::Timestamp;
 use tokio::sync::Notify;
 
+use super::admission::stored_ms;
 use super::core::{Halt, Partition, Stage};
 use super::losses;
 use super::tracker::Tracker;
@@ -24,6 +26,8 @@ pub(crate) struct LaneState {
     /// The size of the bodies in the buffer.
     bytes: Cell<usize>,
     pub(crate) tracker: RefCell<Tracker>,
+    /// When the last message was stored that was read, if the broker may have more since.
+    behind: Cell<Option<Timestamp>>,
     /// Wakes the reader: there is room in the buffer.
     pub(crate) room: Notify,
     /// The connection, counted by losses, on which nothing was found to be missing; none = that is not known yet.
@@ -37,6 +41,7 @@ impl LaneState {
             buffer: RefCell::default(),
             bytes: Cell::new(0),
             tracker: RefCell::default(),
+            behind: Cell::new(None),
             room: Notify::new(),
             whole_at: Cell::new(None),
         }
@@ -53,6 +58,15 @@ impl LaneState {
         let bytes: usize = messages.iter().map(|stored| stored.body.len()).sum();
         self.bytes.set(self.bytes.get() + bytes);
         self.buffer.borrow_mut().extend(messages);
+    }
+
+    /// Messages wait, and only what the broker stored before this moment is taken; none = all of it is, as far as anybody knows.
+    pub(super) fn waits_since(&self) -> Option<Timestamp> {
+        self.first_stored_at().or(self.behind.get())
+    }
+
+    fn first_stored_at(&self) -> Option<Timestamp> {
+        self.buffer.borrow().front().map(|first| Timestamp(stored_ms(first)))
     }
 
     /// May more be read?
@@ -83,6 +97,8 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
     let (mut attempt, mut lost) = (0, 0);
     loop {
         if !state.has_room(config) {
+            // While nobody reads, more may come.
+            state.behind.set(Some(Timestamp(newest.timestamp_ns / 1_000_000)));
             state.room.notified().await;
             continue;
         }
@@ -98,10 +114,15 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
         match read {
             Ok(messages) => {
                 attempt = 0;
+                let is_behind = reader.is_behind();
                 if let Some(last) = messages.last() {
                     newest = Position { sequence: last.sequence, timestamp_ns: last.timestamp_ns };
+                    let stored_at = Timestamp(stored_ms(last));
+                    state.behind.set(is_behind.then_some(stored_at));
                     state.push(messages);
                     partition.work_ready.notify_one();
+                } else if !is_behind {
+                    state.behind.set(None);
                 }
                 let found = reader.healed().lost;
                 partition.env.metrics.lost[lane.index()].add(found.saturating_sub(lost));

@@ -14,6 +14,7 @@ mod handing;
 mod herald;
 mod journal_format;
 mod letters;
+mod late;
 mod packing;
 mod pages;
 mod participants;

@@ -18,9 +18,9 @@ use crate::world::{World, id, identity, pass, run, until};
 
 /// Holds every journal append back until it is let go.
 #[derive(Debug)]
-struct Withholding {
-    inner: MemoryBus,
-    open: watch::Receiver<bool>,
+pub(crate) struct Withholding {
+    pub(crate) inner: MemoryBus,
+    pub(crate) open: watch::Receiver<bool>,
 }
 
 #[async_trait]

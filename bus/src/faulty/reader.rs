@@ -53,6 +53,10 @@ impl Reader for FaultyReader {
     fn healed(&self) -> Healed {
         self.inner.healed()
     }
+
+    fn is_behind(&self) -> bool {
+        self.inner.is_behind()
+    }
 }
 
 pub(super) struct FaultySubscription {

@@ -286,6 +286,13 @@ impl Kept {
         filter.sequences.range(from..).filter_map(|sequence| self.get(*sequence)).take(most).collect()
     }
 
+    /// Is there a message of a filter after `after`?
+    pub(super) fn has_more(&self, filter: usize, after: u64) -> bool {
+        let Some(Some(filter)) = self.filters.get(filter) else { return false };
+        let newer = filter.sequences.iter().rev().take_while(|sequence| **sequence > after);
+        newer.into_iter().any(|sequence| find(&self.messages, self.first, *sequence).is_some())
+    }
+
     /// Is the message of `position` still what it was? None = it cannot be told: its message is purged.
     pub(super) fn confirms(&self, position: Position) -> Option<bool> {
         if position.sequence > self.last {

@@ -95,6 +95,10 @@ impl Reader for MemoryReader {
     fn healed(&self) -> Healed {
         self.healed
     }
+
+    fn is_behind(&self) -> bool {
+        self.shared.is_connected() && self.stream.kept().has_more(self.filter, self.at.sequence)
+    }
 }
 
 impl Drop for MemoryReader {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::bus::{handle, is_not_found, unavailable};
 use super::connect::{Connection, LossWatch};
-use super::translate;
+use super::translate::{self, Delivered};
 use crate::ports::{Healed, OpenError, Position, Reader, Stored};
 
 /// How much one pull asks for. A server that has to hold 64 MB for a connection cuts it off.
@@ -45,6 +45,7 @@ pub(super) struct NatsReader {
     losses: LossWatch,
     pause: Duration,
     healed: Healed,
+    is_behind: bool,
 }
 
 impl NatsReader {
@@ -66,6 +67,7 @@ impl NatsReader {
             losses,
             pause: FIRST_PAUSE,
             healed: Healed::default(),
+            is_behind: false,
         };
         let state = reader.state().await?;
         // Only here, and only without a filter: what is gone while a reader is open was there for others to consume first.
@@ -203,7 +205,8 @@ impl NatsReader {
             None => return false,
         };
         let Some(feed) = &mut self.feed else { return false };
-        let Some((consumer_sequence, stored)) = translate::delivered(message) else { return false };
+        let Some(delivered) = translate::delivered(message) else { return false };
+        let Delivered { stored, consumer_sequence, pending } = delivered;
         if consumer_sequence != feed.delivered + 1 {
             tracing::warn!(
                 stream = self.stream,
@@ -214,6 +217,7 @@ impl NatsReader {
             return false;
         }
         feed.delivered = consumer_sequence;
+        self.is_behind = pending > 0;
         self.pause = FIRST_PAUSE;
         if stored.sequence > self.at.sequence {
             self.at = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
@@ -244,7 +248,10 @@ impl Reader for NatsReader {
                     self.feed = None;
                     continue;
                 }
-                () = tokio::time::sleep_until(deadline) => return Ok(messages),
+                () = tokio::time::sleep_until(deadline) => {
+                    self.is_behind = false;
+                    return Ok(messages);
+                }
             };
             let mut whole = self.take(item, &mut messages);
             while whole && messages.len() < most {
@@ -263,5 +270,9 @@ impl Reader for NatsReader {
 
     fn healed(&self) -> Healed {
         self.healed
+    }
+
+    fn is_behind(&self) -> bool {
+        self.is_behind
     }
 }

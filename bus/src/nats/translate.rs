@@ -78,10 +78,19 @@ pub(super) fn raw(message: StreamMessage) -> Stored {
     }
 }
 
-/// A delivered message with its sequence in the consumer; none = it was not delivered by a consumer.
-pub(super) fn delivered(message: async_nats::jetstream::Message) -> Option<(u64, Stored)> {
+/// What a consumer delivered.
+pub(super) struct Delivered {
+    pub(super) stored: Stored,
+    /// Its sequence in the consumer.
+    pub(super) consumer_sequence: u64,
+    /// How many more the consumer had to deliver then.
+    pub(super) pending: u64,
+}
+
+/// A delivered message; none = it was not delivered by a consumer.
+pub(super) fn delivered(message: async_nats::jetstream::Message) -> Option<Delivered> {
     let info = message.info().ok()?;
-    let (consumer_sequence, sequence) = (info.consumer_sequence, info.stream_sequence);
+    let (consumer_sequence, sequence, pending) = (info.consumer_sequence, info.stream_sequence, info.pending);
     let timestamp_ns = nanoseconds(info.published.unix_timestamp_nanos());
     let (message, _) = message.split();
     let stored = Stored {
@@ -91,7 +100,7 @@ pub(super) fn delivered(message: async_nats::jetstream::Message) -> Option<(u64,
         sequence,
         timestamp_ns,
     };
-    Some((consumer_sequence, stored))
+    Some(Delivered { stored, consumer_sequence, pending })
 }
 
 pub(super) fn request(message: Message) -> Request {
