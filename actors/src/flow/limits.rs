@@ -108,7 +108,7 @@ pub struct FlowConfig {
     pub rate: u32,
     /// Orders that it begins at once while there is a rate.
     pub burst: u32,
-    /// Answers that wait longer than this for us mean that too much is begun: the bound on live orders shrinks.
+    /// Answers and facts that wait longer than this for us mean that too much is begun: no more than the least is, until they do not.
     pub answer_delay_ms: u64,
     /// How long work of the class normal may queue before it is refused; 0 = until it expires.
     pub patience_normal_ms: u64,
@@ -134,7 +134,7 @@ impl Default for FlowConfig {
             memory_bytes: 0,
             rate: 0,
             burst: 1_000,
-            answer_delay_ms: 500,
+            answer_delay_ms: 200,
             patience_normal_ms: 0,
             patience_low_ms: 5_000,
             retry_after_ms: 1_000,

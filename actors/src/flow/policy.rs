@@ -59,6 +59,8 @@ pub(crate) struct Load {
     pub(crate) uncommitted: u64,
     /// How many there may be.
     pub(crate) cap: u64,
+    /// What is begun waits too long for us: no more than these may be begun and not committed until it does not.
+    pub(crate) least: Option<u64>,
     /// The bound was reached, and not enough of them were committed since.
     pub(crate) is_full: bool,
     /// Memory is so short that nothing may be begun.
@@ -78,6 +80,10 @@ pub(crate) fn room(load: Load) -> Result<u64, Throttle> {
     let left = load.cap.saturating_sub(load.uncommitted);
     if load.is_full || left == 0 {
         return Err(Throttle::Orders);
+    }
+    let left = load.least.map_or(left, |least| left.min(least.saturating_sub(load.uncommitted)));
+    if left == 0 {
+        return Err(Throttle::Answers);
     }
     // At least one, or with little left nobody would ever go on.
     Ok(left.div_ceil(load.sharing.max(1)))
@@ -114,7 +120,7 @@ impl Pace {
             let there = uncommitted.min(self.effective);
             there - there / 8
         } else {
-            self.effective.saturating_add(configured / 32 + 1)
+            self.effective.saturating_add(self.effective / 16 + 1)
         };
         Self { effective: effective.clamp(least, configured) }
     }
@@ -144,6 +150,9 @@ mod tests {
             (Load { uncommitted: 100, ..load }, Err(Throttle::Orders)),
             (Load { uncommitted: 130, ..load }, Err(Throttle::Orders)),
             (Load { is_full: true, ..load }, Err(Throttle::Orders)),
+            (Load { least: Some(95), ..load }, Ok(5)),
+            (Load { least: Some(90), ..load }, Err(Throttle::Answers)),
+            (Load { least: Some(200), ..load }, Ok(10)),
             (Load { is_out_of_memory: true, ..load }, Err(Throttle::Memory)),
         ] {
             assert_eq!(room(given), then, "{given:?}");

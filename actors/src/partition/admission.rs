@@ -16,6 +16,7 @@ use domain::time::Timestamp;
 use super::commit_queue::Consumed;
 use super::core::Partition;
 use super::receipts;
+use super::transit::Transit;
 use crate::entity::expiry;
 use crate::flow::{Load, NotNow, Rules, Throttle, room};
 use crate::inbound::{Arrival, Refused};
@@ -41,10 +42,20 @@ pub(crate) struct Admission {
     /// The last message that was taken out of the intake.
     last_taken: Cell<u64>,
     closed: Cell<Option<Throttle>>,
+    /// Until when what is begun counts as late, although nothing may wait for long just now.
+    late_until: Cell<Timestamp>,
+    transit: Cell<Transit>,
     look_again: Cell<Duration>,
 }
 
 impl Admission {
+    /// A message for which somebody waited was stored then, and read now.
+    pub(super) fn saw(&self, stored_at: Timestamp, now: Timestamp) {
+        let mut transit = self.transit.get();
+        transit.see(stored_at, now);
+        self.transit.set(transit);
+    }
+
     /// The sequence of the last message that was taken out of the intake by this owner; 0 = there was none.
     pub(super) fn last_taken(&self) -> u64 {
         self.last_taken.get()
@@ -88,6 +99,7 @@ impl<D: Decider> Partition<D> {
         self.decided_what_was_reserved();
         let (flow, admission) = (&self.env.flow, &self.admission);
         flow.pass(now);
+        self.look_at_delay(now);
         let waits = |lane| !self.lane(lane).buffer.borrow().is_empty();
         if !waits(Lane::Intake) && !waits(Lane::Bulk) {
             self.show_intake(None, 0);
@@ -100,7 +112,7 @@ impl<D: Decider> Partition<D> {
         }
         let verdict = match admission.rules.borrow().stop(self.number) {
             Some(stop) => Err(stop),
-            None => room(self.load()),
+            None => room(self.load(now)),
         };
         let head = self.lane(Lane::Intake).buffer.borrow().front().map_or(0, stored_ms);
         self.show_intake(verdict.err(), head);
@@ -119,7 +131,27 @@ impl<D: Decider> Partition<D> {
         }
     }
 
-    fn load(&self) -> Load {
+    /// How long the oldest answer or fact that has no outcome waits for us. It counts from the moment when the broker stored it, so
+    /// how long participants take for their answers is not in it.
+    fn look_at_delay(&self, now: Timestamp) {
+        let undecided = [Lane::Replies, Lane::Work].map(|lane| self.lane(lane).undecided_since());
+        let Some(oldest) = undecided.into_iter().flatten().min() else { return };
+        let delay = self.admission.transit.get().waited_ms(oldest, now);
+        let most = self.env.config.flow.answer_delay_ms;
+        self.env.flow.figures(self.number).answer_delay_ms.fetch_min(delay, Ordering::Relaxed);
+        if delay > most {
+            // A record takes all that wait with it, and those that come then are young again.
+            self.admission.late_until.set(now.plus_ms(i64::try_from(most).unwrap_or(i64::MAX)));
+        }
+    }
+
+    /// Does what is begun wait for us so long that nothing should be added which can wait itself?
+    pub(super) fn is_late(&self, now: Timestamp) -> bool {
+        self.look_at_delay(now);
+        now < self.admission.late_until.get()
+    }
+
+    fn load(&self, now: Timestamp) -> Load {
         let flow = &self.env.flow;
         let (uncommitted, cap) = (flow.uncommitted(), flow.cap());
         let figures = flow.all_figures();
@@ -130,6 +162,7 @@ impl<D: Decider> Partition<D> {
         Load {
             uncommitted,
             cap,
+            least: self.is_late(now).then_some(self.env.config.flow.live_orders_least),
             is_full: flow.is_full(),
             is_out_of_memory: flow.is_out_of_memory(),
             sharing: if is_tight { waits() as u64 } else { 1 },

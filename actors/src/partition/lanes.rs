@@ -65,6 +65,12 @@ impl LaneState {
         self.first_stored_at().or(self.behind.get())
     }
 
+    /// When the oldest message was stored that was read and has no outcome yet; none = there is none.
+    pub(super) fn undecided_since(&self) -> Option<Timestamp> {
+        let taken = self.tracker.borrow().waits_since();
+        taken.or_else(|| self.first_stored_at())
+    }
+
     fn first_stored_at(&self) -> Option<Timestamp> {
         self.buffer.borrow().front().map(|first| Timestamp(stored_ms(first)))
     }
@@ -102,6 +108,7 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
             state.room.notified().await;
             continue;
         }
+        let asked_at = partition.env.clock.now();
         let read = reader.next(config.lane_batch, config.lane_patience()).await;
         // Before what comes behind a loss is taken: afterwards nobody could tell that something was there.
         if connection != bus.losses() {
@@ -119,6 +126,10 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
                     newest = Position { sequence: last.sequence, timestamp_ns: last.timestamp_ns };
                     let stored_at = Timestamp(stored_ms(last));
                     state.behind.set(is_behind.then_some(stored_at));
+                    let now = partition.env.clock.now();
+                    if !is_behind && now > asked_at {
+                        partition.admission.saw(stored_at, now); // it came while somebody waited for it
+                    }
                     state.push(messages);
                     partition.work_ready.notify_one();
                 } else if !is_behind {

@@ -3,7 +3,7 @@
 //! Reading order: `core` (what a partition is), `lanes`, `pump` and `admission` (in), `herald` and `queued`
 //! (what waits outside), `commit_queue`, `company` and `committer` (the record),
 //! `handing_on`, `guests` and `letters` (between partitions), `publisher` and `recent_notices` (out), `timers`, `wait_lists`, `receipts`,
-//! `positions`, `losses` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
+//! `positions`, `losses`, `transit` (the small parts), `slots` and `entities` (who is known), `checkpoint` with `batch`, `index`, `pages`, `keeping` and
 //! `cleaning` (what survives a crash besides the journal), `loading` and `rebuild` (the way back), `life` and `actor`.
 
 mod actor;
@@ -38,6 +38,7 @@ mod retention;
 pub(crate) mod slots;
 mod timers;
 mod tracker;
+mod transit;
 mod wait_lists;
 
 pub(crate) use actor::{Door, Drain, PartitionActor, Read, Timeline};

@@ -1,14 +1,12 @@
 //! From the lanes to the entities: a bounded cycle at a time, answers and facts first, never without some new work.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 
 use bus::layout::Lane;
 use bus::ports::{Position, Stored};
 use domain::decider::Decider;
 use domain::time::Timestamp;
 
-use super::admission::stored_ms;
 use super::commit_queue::{Consumed, Queued};
 use super::core::{Partition, Stage};
 use super::receipts;
@@ -53,7 +51,6 @@ impl<D: Decider> Partition<D> {
         let open = usize::try_from(room).unwrap_or(usize::MAX);
         let kept_for_intake = self.lane(Lane::Intake).buffer.borrow().len().min(budget.div_ceil(5)).min(open);
         let mut taken = 0;
-        self.show_answers(now);
         for lane in [Lane::Replies, Lane::Work] {
             taken += self.take_from(lane, (budget - kept_for_intake).saturating_sub(taken));
         }
@@ -62,14 +59,6 @@ impl<D: Decider> Partition<D> {
             taken = self.take_new(Lane::Bulk, budget, room, now);
         }
         taken
-    }
-
-    /// How long the first answer waits for us.
-    fn show_answers(&self, now: Timestamp) {
-        if let Some(first) = self.lane(Lane::Replies).buffer.borrow().front() {
-            let age = u64::try_from(now.0 - stored_ms(first)).unwrap_or(0);
-            self.env.flow.figures(self.number).answer_delay_ms.fetch_min(age, Ordering::Relaxed);
-        }
     }
 
     fn take_from(self: &Rc<Self>, lane: Lane, most: usize) -> usize {

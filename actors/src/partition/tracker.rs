@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bus::ports::Position;
+use domain::time::Timestamp;
 
 /// The inputs of one lane that are taken and not recorded, in the order in which they were read.
 #[derive(Debug, Default)]
@@ -58,6 +59,11 @@ impl Tracker {
     /// Up to here every input has its outcome.
     pub(crate) fn position(&self) -> Position {
         self.position
+    }
+
+    /// When the broker stored the oldest input that is taken and has no outcome, in milliseconds since 1970.
+    pub(super) fn waits_since(&self) -> Option<Timestamp> {
+        self.taken.front().map(|(oldest, _)| Timestamp(oldest.timestamp_ns / 1_000_000))
     }
 
     /// The inputs behind the position that have their outcome.

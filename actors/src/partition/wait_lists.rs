@@ -81,7 +81,11 @@ impl<D: Decider> Partition<D> {
     fn release_waiting(self: &Rc<Self>, participant: Participant) {
         let mut left = self.env.config.cycle_inputs.div_ceil(5);
         let mut released = false;
+        let is_late = self.is_late(self.env.clock.now());
         for urgency in URGENCIES {
+            if urgency == Urgency::Ordinary && is_late {
+                break; // what was asked is dealt with before more is asked; the keeper wakes this again
+            }
             let share = self.env.gates.share(participant, urgency, self.env.clock.now()).min(left);
             for _ in 0..share {
                 if self.credits() <= self.env.config.in_flight_inputs / 2 {

@@ -1,15 +1,21 @@
-//! Answers wait for the node itself: nobody is asked again who has answered.
+//! What is begun waits for the node itself: nothing that can wait is added, and nobody is asked again who has answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use actors::flow::FlowConfig;
+use actors::node::flow::Throttle;
+use actors::participant::control::Act;
 use actors::{Node, NodeConfig};
 use bus::ports::SharedBus;
-use serde_json::Value;
+use domain::decider::Participant::Erp;
+use domain::envelope::Plane;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::flow::submit;
 use crate::trouble::Withholding;
-use crate::world::{World, key_in, pass, run, until};
+use crate::world::{World, identity, key_in, pass, run, until};
 
 /// A node whose journal takes nothing while the switch is off.
 async fn node_with(world: &mut World, change: impl FnOnce(&mut NodeConfig)) -> (Node, watch::Sender<bool>) {
@@ -18,6 +24,72 @@ async fn node_with(world: &mut World, change: impl FnOnce(&mut NodeConfig)) -> (
     let mut config = world.config();
     change(&mut config);
     (world.node_with(config, bus).await, switch)
+}
+
+fn flow(config: &mut NodeConfig) {
+    config.flow =
+        FlowConfig { live_orders: 100, live_orders_least: 3, answer_delay_ms: 200, ..FlowConfig::default() };
+}
+
+/// Facts that wait behind a record which the journal does not take, in both partitions.
+async fn facts_wait(world: &World, switch: &watch::Sender<bool>) {
+    switch.send_replace(false);
+    for partition in [0, 1] {
+        for round in 0..2 {
+            world.add(&key_in(partition, "busy"), 1, &format!("busy {partition} {round}")).await;
+            pass(50).await;
+        }
+    }
+    pass(400).await;
+}
+
+#[test]
+fn given_facts_that_wait_for_us_when_work_comes_then_only_the_least_is_begun_until_they_are_decided() {
+    run(async {
+        let mut world = World::new();
+        let (node, switch) = node_with(&mut world, flow).await;
+        for partition in [0, 1] {
+            world.open(&node, &key_in(partition, "busy")).await;
+        }
+        facts_wait(&world, &switch).await;
+        for number in 0..30 {
+            submit(&world, &format!("t-{number}"), "web", &[]).await;
+        }
+        pass(3_000).await;
+        let state = node.flow().state();
+        assert!((3..=4).contains(&state.uncommitted_orders), "each partition may begin one more: {state:?}");
+        assert!(state.throttles.iter().all(|it| it.reason == Throttle::Answers), "{state:?}");
+        assert!(!state.throttles.is_empty() && state.answer_delay_ms >= 200, "{state:?}");
+        switch.send_replace(true);
+        until("all are begun", || async { node.flow().state().uncommitted_orders == 30 }).await;
+    });
+}
+
+#[test]
+fn given_facts_that_wait_for_us_when_a_list_may_drain_then_only_what_gives_back_goes() {
+    run(async {
+        let mut world = World::new();
+        let (node, switch) = node_with(&mut world, flow).await;
+        for partition in [0, 1] {
+            world.open(&node, &key_in(partition, "busy")).await;
+        }
+        let participants = node.participants();
+        participants.steer(Erp, Act::ForceOpen { ttl_ms: None }).await.unwrap();
+        for number in 0..20 {
+            let (key, id) = (format!("t-{number}"), format!("add {number}"));
+            let body = json!({"tally_id": key, "amount": 1, "urgent": number % 4 == 0});
+            world.say(Plane::Fact, "tally.add", &key, body, &identity(&id)).await;
+        }
+        let waiting = || async { participants.status().await.unwrap()[Erp.index()].waiting };
+        until("they wait", || async { waiting().await == 20 }).await;
+        facts_wait(&world, &switch).await;
+        participants.steer(Erp, Act::ForceClose { ttl_ms: None }).await.unwrap();
+        pass(2_000).await;
+        let kept = waiting().await;
+        assert_eq!(kept, 19, "the urgent five are let go; four of the busy ones wait, too");
+        switch.send_replace(true);
+        until("all are sent", || async { waiting().await == 0 }).await;
+    });
 }
 
 #[test]
