@@ -8,6 +8,7 @@
 //! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] (why copies of them are cheap).
 
 pub mod by_participant;
+pub mod claims;
 pub mod decider;
 pub mod envelope;
 pub mod gates;
@@ -20,6 +21,7 @@ pub mod order;
 pub mod reason;
 #[cfg(feature = "schemas")]
 pub mod schema;
+pub mod shared_map;
 pub mod sharing;
 pub mod time;
 

@@ -56,7 +56,7 @@ pub fn read<T: Shape>(format: Format, bytes: &[u8]) -> Result<T, Refusal> {
 
 /// Reads a body that has rules between its fields: `check` sees a body that could be read, `check_value` one with
 /// other faults.
-pub(super) fn read_with<T: Shape>(
+pub(crate) fn read_with<T: Shape>(
     format: Format,
     bytes: &[u8],
     check: impl FnOnce(&T, &mut Faults),

@@ -80,10 +80,55 @@ number! {
     LineNumber, u32, "u32", at least 1
 }
 
+/// The greatest [`Whole`], and the least with its sign changed: sums of a million of them fit.
+const MOST_WHOLE: i64 = 1_000_000_000_000;
+
+/// Units that may also be fewer than none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Whole(i64);
+
+impl Whole {
+    /// The value.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Whole {
+    type Error = NotOfForm;
+    fn try_from(value: i64) -> Result<Self, NotOfForm> {
+        (-MOST_WHOLE..=MOST_WHOLE).contains(&value).then_some(Self(value)).ok_or(NotOfForm(Self::FORM))
+    }
+}
+
+impl Shape for Whole {
+    const FORM: &'static str = "a whole number between -1000000000000 and 1000000000000";
+}
+
+#[cfg(feature = "schemas")]
+impl schemars::JsonSchema for Whole {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "integer", "minimum": -MOST_WHOLE, "maximum": MOST_WHOLE })
+    }
+}
+
 impl Shape for i64 {
     const FORM: &'static str = "a whole number";
 }
 
 impl Shape for u32 {
     const FORM: &'static str = "a whole number of at least 0";
+}
+
+impl Shape for bool {
+    const FORM: &'static str = "true or false";
 }

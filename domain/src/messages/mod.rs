@@ -13,6 +13,6 @@ pub mod outbound;
 pub mod shape;
 pub mod text;
 
-mod record;
+pub(crate) mod record;
 
 pub use decode::{Message, decode};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Visitor};
 
 /// Reads the name of a field; a name that is not in the list is none.
-pub(super) struct FieldName<F: 'static>(pub(super) &'static [(&'static str, F)]);
+pub(crate) struct FieldName<F: 'static>(pub(crate) &'static [(&'static str, F)]);
 
 impl<'de, F: Copy> DeserializeSeed<'de> for FieldName<F> {
     type Value = Option<F>;
@@ -27,7 +27,7 @@ impl<F: Copy> Visitor<'_> for FieldName<F> {
 }
 
 /// The name on the wire of a field that may be a raw identifier such as `r#type`.
-pub(super) const fn wire_name(identifier: &'static str) -> &'static str {
+pub(crate) const fn wire_name(identifier: &'static str) -> &'static str {
     match identifier.as_bytes() {
         [b'r', b'#', ..] => identifier.split_at(2).1,
         _ => identifier,
@@ -168,4 +168,4 @@ macro_rules! words {
     };
 }
 
-pub(super) use {record, words};
+pub(crate) use {record, words};

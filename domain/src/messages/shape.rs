@@ -84,7 +84,7 @@ impl Faults {
 }
 
 /// Checks one field of an object.
-pub(super) fn check_field<T: Shape>(
+pub(crate) fn check_field<T: Shape>(
     object: &serde_json::Map<String, Value>,
     name: &'static str,
     faults: &mut Faults,

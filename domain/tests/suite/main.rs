@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says that something is wrong by panicking")]
 
+mod claims;
 mod golden;
 mod kinds;
 mod order;
