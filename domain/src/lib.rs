@@ -5,10 +5,12 @@
 //!
 //! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`letter`] (what entities say
 //! and show to each other), [`reason`] (why not),
-//! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] (why copies of them are cheap).
+//! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] and
+//! [`shared_map`] (why copies of them are cheap); then the kinds: [`order`], [`stock`] and [`counter`], the last two on [`claims`].
 
 pub mod by_participant;
 pub mod claims;
+pub mod counter;
 pub mod decider;
 pub mod envelope;
 pub mod gates;
@@ -23,6 +25,7 @@ pub mod reason;
 pub mod schema;
 pub mod shared_map;
 pub mod sharing;
+pub mod stock;
 pub mod time;
 
 mod headers;

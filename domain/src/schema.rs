@@ -3,7 +3,8 @@
 use schemars::Schema;
 
 use crate::messages::decode;
-use crate::messages::outbound::{answers, commands, events};
+use crate::messages::outbound::{answers, commands, events, stock_events};
+use crate::stock::message as stock;
 
 /// The schema of one message.
 #[derive(Debug)]
@@ -20,13 +21,20 @@ pub fn documents() -> Vec<Document> {
         (format!("{}/{domain}.{name}", plane.as_str()), decode::schema(domain, name))
     });
     let commands = commands::schemas().into_iter().map(|(kind, schema)| (format!("cmd/{kind}"), schema));
-    let events = events::schemas().into_iter().map(|(kind, schema)| (format!("evt/{kind}"), schema));
+    let stock = stock::KNOWN
+        .iter()
+        .map(|(plane, domain, name)| (format!("{}/{domain}.{name}", plane.as_str()), stock::schema(name)));
+    let events = events::schemas()
+        .into_iter()
+        .chain(stock_events::schemas())
+        .map(|(kind, schema)| (format!("evt/{kind}"), schema));
     let others = [
         ("evt/all.page".to_owned(), of_outgoing::<answers::Page<'static>>()),
         ("receipt/receipt".to_owned(), of_outgoing::<answers::Receipt<'static>>()),
         ("dlq/dead_letter".to_owned(), of_outgoing::<answers::DeadLetter<'static>>()),
     ];
-    read.chain(commands)
+    read.chain(stock)
+        .chain(commands)
         .chain(events)
         .chain(others)
         .map(|(path, schema)| Document::new(path, schema))

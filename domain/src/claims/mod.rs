@@ -10,11 +10,13 @@
 //! live and the sums of it, and remembers what was done to each claim while it lives. How much there is to be claimed, and what a
 //! refusal is called, its owner knows.
 //!
-//! Reading order: [`amount`], [`mark`] (how a repetition is recognised), [`claim`] (one of them), [`book`] (all of them).
+//! Reading order: [`amount`], [`mark`] (how a repetition is recognised), [`claim`] (one of them), [`book`] (all of them), [`letters`] (how they are
+//! asked for).
 
 pub mod amount;
 pub mod book;
 pub mod claim;
+pub mod letters;
 pub mod mark;
 
 pub use amount::Amount;

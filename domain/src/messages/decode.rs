@@ -132,7 +132,7 @@ fn who_answers(domain: &str) -> Option<Participant> {
 }
 
 /// A `ce-type` need not be there, but must not say anything else than the subject does.
-fn check_type(envelope: &Envelope) -> Result<(), Refusal> {
+pub(crate) fn check_type(envelope: &Envelope) -> Result<(), Refusal> {
     const POINTER: &str = "/headers/ce-type";
     let Some(given) = envelope.headers.get("ce-type") else { return Ok(()) };
     let kind = envelope.kind();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says that something is wrong by panicking")]
 
 mod claims;
+mod counter;
 mod golden;
 mod kinds;
 mod order;
@@ -11,4 +12,6 @@ mod recorded;
 mod remembered;
 #[cfg(feature = "schemas")]
 mod schemas;
+mod stock;
+mod stock_desk;
 mod wire;

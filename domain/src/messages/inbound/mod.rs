@@ -6,6 +6,7 @@ pub mod loyalty;
 pub mod order;
 pub mod payment;
 pub mod shipment;
+pub mod stock;
 
 mod failed;
 mod submit;

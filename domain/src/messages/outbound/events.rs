@@ -296,7 +296,7 @@ outgoing! {
 
 macro_rules! event_data {
     ($($variant:ident($data:ident) = $kind:literal,)+) => {
-        /// Any business event of an order.
+        /// Any business event of this kind of entity.
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each variant is named by its event")]
         pub enum EventData<'a> { $($variant($data<'a>),)+ }
@@ -323,6 +323,8 @@ macro_rules! event_data {
         }
     };
 }
+
+pub(super) use event_data;
 
 event_data! {
     OrderReceived(OrderReceived) = "order.received",
