@@ -4,9 +4,9 @@
 //! same decisions, on every machine and in every replay.
 //!
 //! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`letter`] (what entities say
-//! and show to each other), [`reason`] (why not),
-//! [`messages`] (what is said, in and out), [`ids`] and [`time`] (the small values), [`sharing`] and
-//! [`shared_map`] (why copies of them are cheap); then the kinds: [`order`], [`stock`] and [`counter`], the last two on [`claims`].
+//! and show to each other), [`reason`] (why not), [`messages`] (what is said, in and out), [`reference`] (what its owners say of
+//! nodes, items and limits), [`ids`] and [`time`] (the small values), [`sharing`] and [`shared_map`] (why copies of them are
+//! cheap); then the kinds: [`order`], [`stock`] and [`counter`], the last two on [`claims`], and [`sourcing`] (which node ships).
 
 pub mod by_participant;
 pub mod claims;
@@ -21,10 +21,12 @@ pub mod messages;
 pub mod money;
 pub mod order;
 pub mod reason;
+pub mod reference;
 #[cfg(feature = "schemas")]
 pub mod schema;
 pub mod shared_map;
 pub mod sharing;
+pub mod sourcing;
 pub mod stock;
 pub mod time;
 

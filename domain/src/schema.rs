@@ -4,6 +4,7 @@ use schemars::Schema;
 
 use crate::messages::decode;
 use crate::messages::outbound::{answers, commands, events, stock_events};
+use crate::reference::values::{Item, Limits, Node};
 use crate::stock::message as stock;
 
 /// The schema of one message.
@@ -15,7 +16,7 @@ pub struct Document {
     pub schema: Schema,
 }
 
-/// The schemas of all messages, in and out.
+/// The schemas of all messages, in and out, and of the values of reference data.
 pub fn documents() -> Vec<Document> {
     let read = decode::KNOWN.iter().map(|(plane, domain, name)| {
         (format!("{}/{domain}.{name}", plane.as_str()), decode::schema(domain, name))
@@ -32,6 +33,10 @@ pub fn documents() -> Vec<Document> {
         ("evt/all.page".to_owned(), of_outgoing::<answers::Page<'static>>()),
         ("receipt/receipt".to_owned(), of_outgoing::<answers::Receipt<'static>>()),
         ("dlq/dead_letter".to_owned(), of_outgoing::<answers::DeadLetter<'static>>()),
+        ("reference/node".to_owned(), of_incoming::<Node>()),
+        ("reference/item".to_owned(), of_incoming::<Item>()),
+        ("reference/promotion".to_owned(), of_incoming::<Limits>()),
+        ("reference/coupon".to_owned(), of_incoming::<Limits>()),
     ];
     read.chain(stock)
         .chain(commands)

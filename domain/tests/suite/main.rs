@@ -9,9 +9,11 @@ mod kinds;
 mod order;
 mod outgoing;
 mod recorded;
+mod reference;
 mod remembered;
 #[cfg(feature = "schemas")]
 mod schemas;
+mod sourcing;
 mod stock;
 mod stock_desk;
 mod wire;
