@@ -22,6 +22,7 @@ pub mod money;
 pub mod order;
 pub mod reason;
 pub mod reference;
+pub mod reservation;
 #[cfg(feature = "schemas")]
 pub mod schema;
 pub mod shared_map;

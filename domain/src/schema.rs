@@ -3,8 +3,9 @@
 use schemars::Schema;
 
 use crate::messages::decode;
-use crate::messages::outbound::{answers, commands, events, stock_events};
+use crate::messages::outbound::{answers, commands, events, reservations, stock_events};
 use crate::reference::values::{Item, Limits, Node};
+use crate::reservation::message as reservation;
 use crate::stock::message as stock;
 
 /// The schema of one message.
@@ -21,6 +22,9 @@ pub fn documents() -> Vec<Document> {
     let read = decode::KNOWN.iter().map(|(plane, domain, name)| {
         (format!("{}/{domain}.{name}", plane.as_str()), decode::schema(domain, name))
     });
+    let read = read.chain(reservation::KNOWN.iter().map(|(plane, domain, name)| {
+        (format!("{}/{domain}.{name}", plane.as_str()), reservation::schema(name))
+    }));
     let commands = commands::schemas().into_iter().map(|(kind, schema)| (format!("cmd/{kind}"), schema));
     let stock = stock::KNOWN
         .iter()
@@ -28,6 +32,7 @@ pub fn documents() -> Vec<Document> {
     let events = events::schemas()
         .into_iter()
         .chain(stock_events::schemas())
+        .chain(reservations::schemas())
         .map(|(kind, schema)| (format!("evt/{kind}"), schema));
     let others = [
         ("evt/all.page".to_owned(), of_outgoing::<answers::Page<'static>>()),

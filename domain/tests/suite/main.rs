@@ -11,6 +11,7 @@ mod outgoing;
 mod recorded;
 mod reference;
 mod remembered;
+mod reservation;
 #[cfg(feature = "schemas")]
 mod schemas;
 mod sourcing;

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod commands;
 pub mod events;
+pub mod reservations;
 pub mod stock_events;
 
 use serde::Serialize;

@@ -1,0 +1,150 @@
+//! What reservations tell the outside: the `data` of their events.
+
+use crate::decider::Published;
+use crate::messages::outbound::commands::{SkuQuantity, outgoing};
+use crate::reason::Reason;
+
+outgoing! {
+    /// Units of a line at a node.
+    pub struct UnitsAtNode<'a> {
+        /// Which line.
+        pub line: u32,
+        /// What it is.
+        pub sku: &'a str,
+        /// The node.
+        pub node: &'a str,
+        /// How many units.
+        pub quantity: u32,
+    }
+}
+
+outgoing! {
+    /// `reservation.held`, `reservation.committed`: where the units are.
+    pub struct ReservationHeld<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// The order that it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
+        /// Which units at which node.
+        pub lines: Vec<UnitsAtNode<'a>>,
+        /// Which units wait for stock.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "schemas", schemars(default))]
+        pub backordered: Vec<SkuQuantity<'a>>,
+        /// When it ends by itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub expires_at: Option<String>,
+    }
+}
+
+outgoing! {
+    /// `reservation.refused`, `reservation.released`, `reservation.expired`, `reservation.consumed`: it is over.
+    pub struct ReservationEnded<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// The order that it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
+        /// Why, where there is more to say than its name does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub reason: Option<&'a Reason>,
+    }
+}
+
+outgoing! {
+    /// `reservation.allocated`: units that had waited have a node.
+    pub struct ReservationAllocated<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// The order that it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
+        /// Which units at which node.
+        pub lines: Vec<UnitsAtNode<'a>>,
+    }
+}
+
+outgoing! {
+    /// `reservation.parked`, `reservation.given_up`: units that were sold have no node; for now, or for good.
+    pub struct ReservationShort<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// The order that it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
+        /// Which units.
+        pub lines: Vec<SkuQuantity<'a>>,
+    }
+}
+
+outgoing! {
+    /// `reservation.overdue`: its order does nothing, for longer than it should.
+    pub struct ReservationOverdue<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// The order that it is for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
+    }
+}
+
+outgoing! {
+    /// `reservation.unaccounted`: units left of a line that the reservation does not know, so that no cell could be told.
+    pub struct ReservationUnaccounted<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// The departure.
+        pub movement_id: &'a str,
+        /// The line.
+        pub line: u32,
+        /// The node, as far as it was named.
+        pub node: &'a str,
+        /// How many units.
+        pub quantity: u32,
+    }
+}
+
+macro_rules! reservation_events {
+    ($($variant:ident($data:ident) = $kind:literal,)+) => {
+        /// Any business event of a reservation.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each variant is named by its event")]
+        pub enum ReservationEvent<'a> { $($variant($data<'a>),)+ }
+
+        impl ReservationEvent<'_> {
+            /// Its type in pages, `reservation.held` for example.
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)+ }
+            }
+
+            /// Tells it in the form in which it is published.
+            pub fn publish(&self, told: &mut Published) {
+                match self { $(Self::$variant(data) => told.add(self.kind(), data),)+ }
+            }
+        }
+
+        /// The types of all events of reservations.
+        pub const KINDS: &[&str] = &[$($kind),+];
+
+        /// The schema of every event's data, by its type.
+        #[cfg(feature = "schemas")]
+        pub(crate) fn schemas() -> Vec<(String, schemars::Schema)> {
+            vec![$(($kind.to_owned(), crate::schema::of_outgoing::<$data<'static>>())),+]
+        }
+    };
+}
+
+reservation_events! {
+    Held(ReservationHeld) = "reservation.held",
+    Refused(ReservationEnded) = "reservation.refused",
+    Committed(ReservationHeld) = "reservation.committed",
+    Released(ReservationEnded) = "reservation.released",
+    Expired(ReservationEnded) = "reservation.expired",
+    Consumed(ReservationEnded) = "reservation.consumed",
+    Allocated(ReservationAllocated) = "reservation.allocated",
+    Parked(ReservationShort) = "reservation.parked",
+    GivenUp(ReservationShort) = "reservation.given_up",
+    Overdue(ReservationOverdue) = "reservation.overdue",
+    Unaccounted(ReservationUnaccounted) = "reservation.unaccounted",
+}
