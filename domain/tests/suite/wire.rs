@@ -48,7 +48,7 @@ fn read_submit(body: &Value) -> Submit {
 #[test]
 fn given_a_field_out_of_shape_when_read_then_exactly_it_is_named() {
     type Change = fn(&mut Value);
-    let cases: [(&str, Change); 20] = [
+    let cases: [(&str, Change); 21] = [
         ("/total_minor", |body| remove(body, "", "total_minor")),
         ("/lines/1/quantity", |body| remove(body, "/lines/1", "quantity")),
         ("/tenders", |body| remove(body, "", "tenders")),
@@ -67,6 +67,7 @@ fn given_a_field_out_of_shape_when_read_then_exactly_it_is_named() {
         ("/channel", |body| body["channel"] = json!("")),
         ("/ship_to", |body| body["ship_to"] = json!("Berlin")),
         ("/accrual/per_minor", |body| body["accrual"] = json!({ "points": 1, "per_minor": 0 })),
+        ("/fulfillment/policy", |body| body["fulfillment"] = json!({ "policy": "by_owl" })),
         ("/submitted_at", |body| body["submitted_at"] = json!("27.11.2026")),
         ("/tenders/0/amount_minor", |body| {
             let tender = body["tenders"][0].clone();

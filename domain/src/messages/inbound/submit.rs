@@ -1,16 +1,17 @@
 //! `order.submit`: a customer's order as the shop priced it.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::ids::Key;
 use crate::messages::inbound::MOST_LINES;
 use crate::messages::json::JsonObject;
-use crate::messages::leaf::{LineNumber, Minor, PerMinor, Points, Quantity};
-use crate::messages::record::{record, words};
+use crate::messages::leaf::{LineNumber, Minor, NotOfForm, PerMinor, Points, Quantity};
+use crate::messages::record::record;
 use crate::messages::shape::{Faults, List, Shape};
 use crate::messages::text::{CurrencyCode, Moment, Text};
+use crate::sharing::read_text;
 
 /// The lines of an order.
 pub type Lines = List<Line, 1, MOST_LINES>;
@@ -153,18 +154,51 @@ record! {
     }
 }
 
-words! {
-    /// When and by whom stock is set aside.
-    pub enum FulfillmentPolicy {
-        /// The allocation participant decides after commit.
-        ExternalAllocation = "external_allocation",
-        /// Held when the order comes.
-        HoldAtSubmit = "hold_at_submit",
-        /// Allocated from our own stock after commit.
-        AllocateAfterCommit = "allocate_after_commit",
-        /// Taken from a reservation made before.
-        UseReservation = "use_reservation",
+/// When and by whom stock is set aside. Unlike other words, one that is not known is refused: an order must not be sold by a
+/// rule that nobody has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema), schemars(inline))]
+#[serde(rename_all = "snake_case")]
+pub enum FulfillmentPolicy {
+    /// The allocation participant decides after the commit.
+    #[default]
+    ExternalAllocation,
+    /// Held in our own stock before the order is paid for.
+    HoldAtSubmit,
+    /// Allocated from our own stock after the commit.
+    AllocateAfterCommit,
+    /// Taken from a reservation made before.
+    UseReservation,
+}
+
+impl FulfillmentPolicy {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::ExternalAllocation, Self::HoldAtSubmit, Self::AllocateAfterCommit, Self::UseReservation];
+
+    /// The word as it stands on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ExternalAllocation => "external_allocation",
+            Self::HoldAtSubmit => "hold_at_submit",
+            Self::AllocateAfterCommit => "allocate_after_commit",
+            Self::UseReservation => "use_reservation",
+        }
     }
+}
+
+impl<'de> Deserialize<'de> for FulfillmentPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_text(deserializer, |text| {
+            let known = Self::ALL.into_iter().find(|policy| policy.as_str() == text);
+            known.ok_or(NotOfForm(Self::FORM))
+        })
+    }
+}
+
+impl Shape for FulfillmentPolicy {
+    const FORM: &'static str =
+        "one of external_allocation, hold_at_submit, allocate_after_commit, use_reservation";
 }
 
 record! {
