@@ -133,6 +133,19 @@ fn values_out_of_range_name_key_value_unit_and_range() {
 }
 
 #[test]
+fn a_default_policy_that_needs_a_reservation_is_refused_with_the_choice() {
+    let failure = with_file("[order.stock]\npolicy = \"use_reservation\"\nfirst_ms = 5\n").unwrap_err();
+    let expected = "order.stock.policy = \"use_reservation\": an order without a reservation_id would have nothing to use; \
+                    must be \"external_allocation\", \"hold_at_submit\" or \"allocate_after_commit\"";
+    assert!(failure.what.contains(expected), "{}", failure.what);
+    assert!(
+        failure.what.contains("order.stock.first_ms = 5 ms: must be from 10 to 30000 ms"),
+        "{}",
+        failure.what
+    );
+}
+
+#[test]
 fn a_degraded_mode_that_is_missing_is_named() {
     let mut table: toml::Table = DEFAULTS.parse().unwrap();
     table["degraded_modes"].as_table_mut().unwrap().remove("erp");

@@ -169,6 +169,13 @@ impl Config {
         mistakes
             .extend(self.degraded_modes.problems().iter().map(|problem| format!("degraded_modes.{problem}")));
         let order = &self.order;
+        if order.stock.policy == domain::messages::inbound::FulfillmentPolicy::UseReservation {
+            mistakes.push(
+                "order.stock.policy = \"use_reservation\": an order without a reservation_id would have nothing to use; \
+                 must be \"external_allocation\", \"hold_at_submit\" or \"allocate_after_commit\""
+                    .to_owned(),
+            );
+        }
         let mut within = |key: &str, value: i64, unit: &str, least: i64, most: i64| {
             if !(least..=most).contains(&value) {
                 mistakes.push(format!("order.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
@@ -181,6 +188,10 @@ impl Config {
         within("parking_ms", order.parking_ms, "ms", 1_000, 7 * DAY_MS);
         let parked = i64::try_from(order.parked_most).unwrap_or(i64::MAX);
         within("parked_most", parked, "messages", 1, 256);
+        let stock = &order.stock;
+        within("stock.reservations_most", stock.reservations_most.into(), "reservations", 1, 16);
+        within("stock.most_ms", stock.most_ms, "ms", 10, DAY_MS);
+        within("stock.first_ms", stock.first_ms, "ms", 10, stock.most_ms);
         for participant in domain::decider::Participant::ALL {
             let (name, resend) = (participant.as_str(), order.resend(participant));
             within(&format!("{name}.most_ms"), resend.most_ms, "ms", 10, DAY_MS);

@@ -3,8 +3,11 @@
 use crate::decider::{Addressed, Participant};
 use crate::envelope::{Envelope, Plane};
 use crate::ids::{EntityId, Key, Token};
+use crate::letter::recipient;
 use crate::messages::body::{Format, read, read_with};
-use crate::messages::inbound::{Failed, Submit, allocation, erp, loyalty, order, payment, shipment};
+use crate::messages::inbound::{
+    Failed, Submit, allocation, erp, loyalty, order, payment, reservation, shipment,
+};
 use crate::reason::{DeadReason, Refusal};
 
 /// The schema major of every message of this version.
@@ -20,15 +23,18 @@ macro_rules! message_types {
             $(#[doc = concat!("`", $domain, ".", $name, "`")] $variant($body),)+
             /// Any participant's `failed`.
             Failed(Participant, Failed),
+            /// A letter of one of its reservations.
+            Reservation(reservation::Letter),
         }
 
         impl Message {
-            /// The order that the body names.
-            pub fn order_id(&self) -> &Key {
+            /// The order that the body names; none = it is a letter, which names its reservation.
+            pub fn order_id(&self) -> Option<&Key> {
                 match self {
-                    Self::Submit(body) => &body.order_id,
-                    $(Self::$variant(body) => &body.order_id,)+
-                    Self::Failed(_, body) => &body.order_id,
+                    Self::Submit(body) => Some(&body.order_id),
+                    $(Self::$variant(body) => Some(&body.order_id),)+
+                    Self::Failed(_, body) => Some(&body.order_id),
+                    Self::Reservation(_) => None,
                 }
             }
         }
@@ -93,16 +99,28 @@ message_types! {
 
 /// Reads the message to an order that `envelope` holds. `Err` is why it becomes a dead letter.
 pub fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
+    if envelope.plane == Plane::Internal {
+        return read_letter(envelope);
+    }
     check_type(envelope)?;
     let format = Format::of_content_type(envelope.headers.get("content-type"))?;
     let message = read_message(envelope, format)?.ok_or_else(|| unknown_type(envelope))?;
-    let key = message.order_id().clone();
+    let key = message.order_id().ok_or_else(|| unknown_type(envelope))?.clone();
     let kind = Token::new("order").expect("a lower-case word");
     Ok(Addressed {
         entity: EntityId { tenant: envelope.tenant.clone(), kind, key },
         pointer: "/order_id",
         message,
     })
+}
+
+/// A letter of another entity: the order is whom it is for.
+fn read_letter(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
+    let entity = recipient(envelope)?;
+    let letter = reservation::Letter::read(envelope.name.as_str(), &envelope.body);
+    let letter = letter.ok_or_else(|| unknown_type(envelope))?;
+    let letter = letter.map_err(|error| Refusal::new(DeadReason::Schema, "", error.to_string()))?;
+    Ok(Addressed { entity, pointer: "/reservation_id", message: Message::Reservation(letter) })
 }
 
 fn read_message(envelope: &Envelope, format: Format) -> Result<Option<Message>, Refusal> {

@@ -10,7 +10,7 @@ use super::effect::{Effect, Kind, Units, idempotency_key};
 use super::event::DocumentDue;
 use super::published::{giveback_rows, merged};
 use super::state::State;
-use crate::decider::Command;
+use crate::decider::{Command, Party};
 use crate::messages::outbound::commands::{
     AllocationAllocate, AllocationRelease, CommandBody, DocumentRow, DocumentTender, ErpPost,
     FulfillmentCancel, FulfillmentRelease, LoyaltyAccrue, LoyaltyFinalize, LoyaltyRelease, LoyaltyReserve,
@@ -23,11 +23,12 @@ const MILESTONE: &str = "shipped";
 /// Why allocations are given back.
 const NOT_NEEDED: &str = "not_needed";
 
-/// The command of an open effect.
+/// The command of an open effect; none = there is none, or it is a letter.
 pub(super) fn command(state: &State, effect_id: &str) -> Option<Command> {
     let effect = state.effect(effect_id)?;
+    let Party::Participant(participant) = effect.kind.party() else { return None };
     Some(Command {
-        participant: effect.kind.participant(),
+        participant,
         name: effect.kind.command(),
         effect_id: Arc::clone(&effect.id),
         epoch: effect.epoch,
@@ -48,6 +49,11 @@ fn body(state: &State, effect: &Effect) -> Bytes {
         | Kind::ReleaseShipment { .. }
         | Kind::CancelShipment { .. } => goods(state, &effect.kind),
         Kind::Post { document } => post(state, document),
+        Kind::HoldStock(_)
+        | Kind::AttachReservation { .. }
+        | Kind::CommitReservation { .. }
+        | Kind::ConsumeStock { .. }
+        | Kind::ReleaseStock { .. } => Bytes::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::supply::Supply;
 use crate::ids::{Key, Token};
 use crate::messages::json::JsonObject;
 use crate::money::{Cells, Minor, Points, Row, Span};
@@ -113,6 +114,9 @@ pub struct Content {
     /// Where it goes: the JSON of the submit, passed on whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ship_to: Option<JsonObject>,
+    /// Where its stock comes from; none = allocated outside, and nothing that it uses is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supply: Option<Arc<Supply>>,
     /// How points are earned.
     pub accrual: AccrualRule,
     /// Correlation and trace.
@@ -129,6 +133,11 @@ impl Content {
     /// What tenders must pay.
     pub fn cash_due(&self) -> Minor {
         self.total_minor - self.redemption.value_minor
+    }
+
+    /// Does the allocation participant say which node ships what?
+    pub fn is_allocated_outside(&self) -> bool {
+        self.supply.as_ref().is_none_or(|supply| !supply.is_own())
     }
 
     /// The index of a line by its number.

@@ -189,6 +189,7 @@ impl DegradedModes {
         let needed = |dependency: &Dependency| match dependency {
             Dependency::Redemption => content.redemption.points > 0,
             Dependency::Payment => content.cash_due() > 0,
+            Dependency::Allocation => content.is_allocated_outside(),
             _ => true,
         };
         let refusing = Dependency::ALL.into_iter().filter(needed);

@@ -1,4 +1,4 @@
-//! Open commands: what the order has asked of a participant and not yet heard about.
+//! Open commands and letters: what the order has asked of a participant or a reservation and not yet heard about.
 //!
 //! The identity of an effect is `{tenant}:{order}:{kind}:{ordinal}`; its idempotency key is frozen with it, so every
 //! re-send carries the same key. The outstanding effects are the state: there is no outbox beside them.
@@ -9,9 +9,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::event::AllocatedUnits;
 use super::ledgers::is_default;
-use crate::decider::{EffectState, Participant};
+use crate::decider::{EffectState, Participant, Party};
 use crate::gates::Urgency;
+use crate::ids::Key;
 use crate::money::{Minor, Points};
 use crate::time::Timestamp;
 
@@ -33,6 +35,42 @@ pub struct Giveback {
     pub line: u16,
     /// How many units.
     pub quantity: u32,
+}
+
+/// Units of one line at one node, or of those that have none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitsAt {
+    /// Index of the line.
+    pub line: u16,
+    /// The node; none = they wait for stock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Arc<str>>,
+    /// How many units.
+    pub quantity: u32,
+}
+
+impl UnitsAt {
+    /// The same units as an allocation of a reservation; none = they wait for stock.
+    pub(super) fn allocated(&self, reservation: &Key) -> Option<AllocatedUnits> {
+        let node = self.node.clone()?;
+        let allocation_ref = reservation.as_str().into();
+        Some(AllocatedUnits { allocation_ref, line: self.line, quantity: self.quantity, node })
+    }
+}
+
+/// What a reservation that the order makes shall set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldAsked {
+    /// The reservation that shall be.
+    pub reservation_id: Key,
+    /// Which units; none = promotions and coupons alone.
+    pub lines: Vec<Units>,
+    /// The uses of promotions and coupons too.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub counters: bool,
+    /// The order is committed already.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hard: bool,
 }
 
 /// What is commanded. Amounts are fixed here, so that every re-send says the same.
@@ -114,13 +152,46 @@ pub enum Kind {
         /** Index of the document. */
         document: u16,
     },
+    /// Letter `hold`: a reservation of the order's own.
+    HoldStock(Box<HoldAsked>),
+    /// Letter `attach`: the reservation that the submit names is for this order.
+    AttachReservation {
+        /** Which units it must hold. */
+        lines: Vec<Units>,
+    },
+    /// Letter `commit`: what is held is sold.
+    CommitReservation {
+        /** Index of the reservation. */
+        reservation: u16,
+    },
+    /// Letter `consume`: what left is taken off the stock.
+    ConsumeStock {
+        /** Index of the reservation. */
+        reservation: u16,
+        /** Which departure. */
+        departure: u16,
+    },
+    /// Letter `release`: what is not needed goes back.
+    ReleaseStock {
+        /** Index of the reservation. */
+        reservation: u16,
+        /** Everything, uses of promotions and coupons included. */
+        all: bool,
+        /** Every unit that is left of these lines, for the order needs none any more. */
+        #[serde(default, skip_serializing_if = "is_default")]
+        last: bool,
+        /** The units that are known. */
+        lines: Vec<UnitsAt>,
+    },
 }
 
-/// How many kinds there are: the length of the ordinal counters.
+/// How many kinds of command there are: the length of their ordinal counters.
 pub const KINDS: usize = 12;
+/// How many kinds of letter there are: they are counted apart, because most orders write none.
+pub const LETTERS: usize = 5;
 
 impl Kind {
-    /// `<participant>.<command>`, the middle of an effect id.
+    /// `<participant>.<command>` or `reservation.<letter>`, the middle of an effect id.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::ReservePoints => "loyalty.reserve",
@@ -135,12 +206,17 @@ impl Kind {
             Self::ReleaseShipment { .. } => "fulfillment.release",
             Self::CancelShipment { .. } => "fulfillment.cancel",
             Self::Post { .. } => "erp.post",
+            Self::HoldStock(_) => "reservation.hold",
+            Self::AttachReservation { .. } => "reservation.attach",
+            Self::CommitReservation { .. } => "reservation.commit",
+            Self::ConsumeStock { .. } => "reservation.consume",
+            Self::ReleaseStock { .. } => "reservation.release",
         }
     }
 
     /// Who must answer.
-    pub const fn participant(&self) -> Participant {
-        match self {
+    pub const fn party(&self) -> Party {
+        Party::Participant(match self {
             Self::ReservePoints
             | Self::FinalizePoints { .. }
             | Self::ReleasePoints { .. }
@@ -149,7 +225,22 @@ impl Kind {
             Self::Allocate { .. } | Self::ReleaseAllocation { .. } => Participant::Allocation,
             Self::ReleaseShipment { .. } | Self::CancelShipment { .. } => Participant::Fulfillment,
             Self::Post { .. } => Participant::Erp,
-        }
+            Self::HoldStock(_)
+            | Self::AttachReservation { .. }
+            | Self::CommitReservation { .. }
+            | Self::ConsumeStock { .. }
+            | Self::ReleaseStock { .. } => return Party::Entity,
+        })
+    }
+
+    /// Is it a command to this participant?
+    pub fn is_for(&self, participant: Participant) -> bool {
+        self.party() == Party::Participant(participant)
+    }
+
+    /// Is it a letter to a reservation?
+    pub const fn is_letter(&self) -> bool {
+        matches!(self.party(), Party::Entity)
     }
 
     /// What gives back goes before what asks for more: it is never held up by new work.
@@ -158,7 +249,8 @@ impl Kind {
             Self::ReleasePoints { .. }
             | Self::Void { .. }
             | Self::ReleaseAllocation { .. }
-            | Self::CancelShipment { .. } => Urgency::Urgent,
+            | Self::CancelShipment { .. }
+            | Self::ReleaseStock { .. } => Urgency::Urgent,
             Self::ReservePoints
             | Self::FinalizePoints { .. }
             | Self::Accrue { .. }
@@ -166,11 +258,15 @@ impl Kind {
             | Self::Capture { .. }
             | Self::Allocate { .. }
             | Self::ReleaseShipment { .. }
-            | Self::Post { .. } => Urgency::Ordinary,
+            | Self::Post { .. }
+            | Self::HoldStock(_)
+            | Self::AttachReservation { .. }
+            | Self::CommitReservation { .. }
+            | Self::ConsumeStock { .. } => Urgency::Ordinary,
         }
     }
 
-    /// Its place in the ordinal counters.
+    /// Its place in the ordinal counters; letters come after the [`KINDS`] of commands.
     pub const fn index(&self) -> usize {
         match self {
             Self::ReservePoints => 0,
@@ -185,16 +281,21 @@ impl Kind {
             Self::ReleaseShipment { .. } => 9,
             Self::CancelShipment { .. } => 10,
             Self::Post { .. } => 11,
+            Self::HoldStock(_) => KINDS,
+            Self::AttachReservation { .. } => KINDS + 1,
+            Self::CommitReservation { .. } => KINDS + 2,
+            Self::ConsumeStock { .. } => KINDS + 3,
+            Self::ReleaseStock { .. } => KINDS + 4,
         }
     }
 
-    /// The command's name token, `authorize` for example.
+    /// The name token of the command or letter, `authorize` for example.
     pub fn command(&self) -> &'static str {
         self.name().split_once('.').map_or(self.name(), |(_, command)| command)
     }
 }
 
-/// An open command.
+/// An open command or letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     /// `{tenant}:{order}:{kind}:{ordinal}`.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
-use super::effect::{Giveback, Kind, Units};
+use super::effect::{Giveback, Kind, Units, UnitsAt};
+pub use super::exception::{Exception, ExceptionKind, HoldType};
 use super::status::Status;
+use super::stock::Backordered;
 use crate::envelope::Envelope;
 use crate::money::{Minor, Points, Span};
 use crate::reason::Reason;
@@ -81,6 +83,15 @@ pub enum CancelCause {
     OutOfStock,
 }
 
+/// By how much the demand for a line changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DemandChange {
+    /// Index of the line.
+    pub line: u16,
+    /// Units: sold, or negative if they were cancelled.
+    pub units: i64,
+}
+
 /// Units of one departure that were delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveredParcel {
@@ -143,76 +154,6 @@ pub struct DocumentDue {
     /// The shipment that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipment_id: Option<Arc<str>>,
-}
-
-/// What an exception is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExceptionKind {
-    /// A participant answered another amount than asked.
-    AmountDiffers,
-    /// A participant refused what has no other way yet.
-    EffectRefused,
-    /// More units left than the order has.
-    DepartedTooMuch,
-    /// Units left of an order that is not committed.
-    DepartedUncommitted,
-    /// An answer fits several open effects.
-    AmbiguousAnswer,
-    /// No answer for as long as the participant remembers the key.
-    NoAnswer,
-    /// A value that this version does not know.
-    UnknownValue,
-}
-
-impl ExceptionKind {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AmountDiffers => "amount_differs",
-            Self::EffectRefused => "effect_refused",
-            Self::DepartedTooMuch => "departed_too_much",
-            Self::DepartedUncommitted => "departed_uncommitted",
-            Self::AmbiguousAnswer => "ambiguous_answer",
-            Self::NoAnswer => "no_answer",
-            Self::UnknownValue => "unknown_value",
-        }
-    }
-}
-
-/// Something a person must look at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Exception {
-    /// From 1, in the order they were opened.
-    pub id: u32,
-    /// What it is about.
-    pub kind: ExceptionKind,
-    /// In words: what came, what was expected.
-    pub cause: Arc<str>,
-    /// Money at risk, in minor units.
-    pub exposure_minor: Minor,
-    /// Points at risk.
-    pub exposure_points: Points,
-    /// The effect that it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effect_id: Option<Arc<str>>,
-}
-
-/// Why an order stands still.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldType {
-    /// The commit deadline passed while the outcome of an effect is unknown.
-    UnknownOutcome,
-}
-
-impl HoldType {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownOutcome => "unknown_outcome",
-        }
-    }
 }
 
 /// What happened. `effect` names the effect that was answered, by its id.
@@ -388,6 +329,53 @@ pub enum Event {
         from: CancelledFrom,
         cause: CancelCause,
         lines: Vec<Units>,
+    },
+    /// The reservation holds what was asked of it; backordered units wait for stock.
+    StockHeld {
+        effect: Arc<str>,
+        reservation: u16,
+        lines: Vec<UnitsAt>,
+        backordered: Vec<Backordered>,
+    },
+    /// What it holds is sold, and stands at these nodes.
+    StockCommitted {
+        effect: Arc<str>,
+        reservation: u16,
+        lines: Vec<UnitsAt>,
+        backordered: Vec<Backordered>,
+    },
+    /// It holds nothing; so much of these lines could have been had.
+    StockRefused {
+        effect: Arc<str>,
+        reservation: u16,
+        lines: Vec<Units>,
+        code: Arc<str>,
+    },
+    /// Units that had waited have a node.
+    StockFound {
+        reservation: u16,
+        allocation_id: Arc<str>,
+        lines: Vec<UnitsAt>,
+    },
+    /// Units that had waited will get no stock.
+    StockGivenUp {
+        reservation: u16,
+        allocation_id: Arc<str>,
+        lines: Vec<Units>,
+    },
+    /// What left is off the stock.
+    StockConsumed {
+        effect: Arc<str>,
+    },
+    /// What was not needed went back.
+    StockReleased {
+        effect: Arc<str>,
+        reservation: u16,
+        lines: Vec<UnitsAt>,
+    },
+    /// Whoever plans is told what was sold, or cancelled again.
+    DemandSignalled {
+        lines: Vec<DemandChange>,
     },
     DocumentDue(Arc<DocumentDue>),
     DocumentPosted {

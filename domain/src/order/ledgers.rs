@@ -30,6 +30,9 @@ pub struct LineUnits {
     /// Will not leave.
     #[serde(skip_serializing_if = "is_default")]
     pub cancelled: u32,
+    /// Of those without a node: they wait for stock that is to come.
+    #[serde(skip_serializing_if = "is_default")]
+    pub backordered: u32,
     /// Beside the sum: departed before the allocation was answered, which then counts as used.
     #[serde(skip_serializing_if = "is_default")]
     pub ahead: u32,

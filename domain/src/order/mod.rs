@@ -8,7 +8,7 @@
 //!
 //! Reading order: [`content`] (what was submitted), [`state`] (what is known), [`event`] (what can happen), `decide`
 //! (every rule, one file for each participant; `advance` says what follows from the state alone), `evolve` (how events
-//! change the state), [`effect`] (open commands), [`degraded`] (what is done while a system is away), `published` (what the outside is told), [`status`] (what people read).
+//! change the state), [`effect`] (open commands), [`supply`] and [`stock`] (where its units come from), [`degraded`] (what is done while a system is away), `published` (what the outside is told), [`status`] (what people read).
 
 pub mod content;
 pub mod degraded;
@@ -17,12 +17,16 @@ pub mod event;
 pub mod policies;
 pub mod state;
 pub mod status;
+pub mod stock;
+pub mod supply;
 
 mod command;
 mod decide;
 mod evolve;
+mod exception;
 mod goods;
 mod ledgers;
+mod letter;
 mod published;
 mod sense;
 mod view;
@@ -35,7 +39,7 @@ pub use state::State;
 use std::convert::Infallible;
 
 use crate::decider::{
-    Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, Party, Published, Trace,
+    Addressed, Command, Context, Decider, Decision, Input, Letter, OpenEffect, Outcome, Published, Trace,
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
@@ -97,7 +101,7 @@ impl Decider for Order {
     fn effects(state: &State) -> Vec<OpenEffect<'_>> {
         let effects = state.effects.iter().map(|effect| OpenEffect {
             id: &effect.id,
-            party: Party::Participant(effect.kind.participant()),
+            party: effect.kind.party(),
             state: effect.state,
             attempts: effect.attempts,
             sent_at: effect.sent_at,
@@ -108,6 +112,10 @@ impl Decider for Order {
 
     fn command(_: &EntityId, state: &State, effect_id: &str) -> Option<Command> {
         command::command(state, effect_id)
+    }
+
+    fn letter(entity: &EntityId, state: &State, effect_id: &str) -> Option<Letter> {
+        letter::letter(entity, state, effect_id)
     }
 
     fn trace(state: &State) -> Trace<'_> {

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::degraded::DegradedModes;
-use crate::decider::Participant;
+use super::effect::Kind;
+use super::supply::{Limited, StockPolicies};
+use crate::decider::{Participant, Party};
 
 /// What happens at the commit deadline while the outcome of an effect is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -50,16 +52,9 @@ impl Default for Resend {
 const TTL_MARGIN_MS: i64 = 3_600_000;
 
 impl Resend {
-    /// Milliseconds to wait after send number `attempt` (from 1): doubling, capped, and up to a quarter later by a
-    /// jitter that is taken from the effect itself, so that a replay waits as long.
+    /// Milliseconds to wait after send number `attempt` (from 1) of an effect.
     pub fn wait_ms(&self, attempt: u32, effect_id: &str) -> i64 {
-        let doubled = self.first_ms.saturating_mul(1_i64 << attempt.saturating_sub(1).min(20));
-        let wait = doubled.clamp(1, self.most_ms.max(1));
-        let hash = effect_id.bytes().fold(u64::from(attempt) ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let quarter = u64::try_from(wait / 4 + 1).expect("a wait is positive");
-        wait + i64::try_from(hash % quarter).expect("less than a quarter of an i64")
+        wait_ms(self.first_ms, self.most_ms, attempt, effect_id)
     }
 
     /// For how long after its intent an effect may be re-sent, in milliseconds.
@@ -67,6 +62,17 @@ impl Resend {
         let window = self.idempotency_ttl_ms - TTL_MARGIN_MS;
         if window > 0 { window } else { 0 }
     }
+}
+
+/// Doubling, capped, and up to a quarter later by a jitter that is taken from the effect itself, so that a replay waits as long.
+fn wait_ms(first_ms: i64, most_ms: i64, attempt: u32, effect_id: &str) -> i64 {
+    let doubled = first_ms.saturating_mul(1_i64 << attempt.saturating_sub(1).min(20));
+    let wait = doubled.clamp(1, most_ms.max(1));
+    let hash = effect_id.bytes().fold(u64::from(attempt) ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let quarter = u64::try_from(wait / 4 + 1).expect("a wait is positive");
+    wait + i64::try_from(hash % quarter).expect("less than a quarter of an i64")
 }
 
 /// The rules of an order that can be configured.
@@ -92,6 +98,11 @@ pub struct Policies {
     /// What is done while a system is away. Configured in a section of its own.
     #[serde(skip)]
     pub degraded_modes: DegradedModes,
+    /// Which promotions and coupons have limits. Comes from the reference data.
+    #[serde(skip)]
+    pub limited: Limited,
+    /// Where stock comes from, and how letters to reservations are sent again.
+    pub stock: StockPolicies,
     /// Re-sends to loyalty.
     pub loyalty: Resend,
     /// Re-sends to payment.
@@ -116,6 +127,8 @@ impl Default for Policies {
             parking_ms: 15 * 60_000,
             parked_most: 16,
             degraded_modes: DegradedModes::default(),
+            limited: Limited::default(),
+            stock: StockPolicies::default(),
             loyalty: Resend::default(),
             payment: Resend::default(),
             allocation: Resend::default(),
@@ -126,6 +139,14 @@ impl Default for Policies {
 }
 
 impl Policies {
+    /// Milliseconds to wait after send number `attempt` (from 1) of an effect.
+    pub fn wait_ms(&self, kind: &Kind, attempt: u32, effect_id: &str) -> i64 {
+        match kind.party() {
+            Party::Participant(participant) => self.resend(participant).wait_ms(attempt, effect_id),
+            Party::Entity => wait_ms(self.stock.first_ms, self.stock.most_ms, attempt, effect_id),
+        }
+    }
+
     /// How commands to `participant` are sent again.
     pub const fn resend(&self, participant: Participant) -> &Resend {
         match participant {

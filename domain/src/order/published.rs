@@ -2,10 +2,11 @@
 //! of the contract, because recovery makes pages again from recorded events.
 
 use super::content::Content;
-use super::effect::{Giveback, Kind, Units};
-use super::event::{AllocatedUnits, DeliveredParcel, Event, Exception, HoldType};
+use super::effect::{Giveback, Kind, Units, UnitsAt};
+use super::event::{AllocatedUnits, DeliveredParcel, DemandChange, Event, Exception, HoldType};
 use super::state::State;
 use super::status::Status;
+use super::stock::{Reservation, Stage};
 use crate::decider::Published;
 use crate::ids::EntityId;
 use crate::messages::outbound::commands as wire;
@@ -85,6 +86,15 @@ fn goods_and_documents(order_id: &str, state: &State, event: &Event, told: &mut 
             releases: giveback_rows(state, releases),
         })
         .publish(told),
+        Event::StockHeld { reservation, lines, .. }
+        | Event::StockCommitted { reservation, lines, .. }
+        | Event::StockFound { reservation, lines, .. } => {
+            stock_allocated(order_id, state, *reservation, lines, told);
+        }
+        Event::StockReleased { reservation, lines, .. } => {
+            stock_released(order_id, state, *reservation, lines, told);
+        }
+        Event::DemandSignalled { lines } => demand(order_id, state, lines, told),
         Event::ShipmentPlanned { node, units } => {
             let shipment_id = &*state.shipment_id(last_index(state.shipments.len()));
             let lines =
@@ -257,6 +267,50 @@ fn allocated(order_id: &str, state: &State, rows: &[AllocatedUnits], told: &mut 
         }
     });
     EventData::StockAllocated(data::StockAllocated { order_id, allocations: rows.collect() }).publish(told);
+}
+
+/// Units that our own stock has given: each is an allocation of its reservation. While they are only held, `order.status_changed`
+/// says so.
+fn stock_allocated(order_id: &str, state: &State, index: u16, rows: &[UnitsAt], told: &mut Published) {
+    let Some(known) = reservation(state, index).filter(|known| known.stage == Stage::Allocated) else {
+        return;
+    };
+    let allocations: Vec<AllocatedUnits> = rows.iter().filter_map(|row| row.allocated(&known.id)).collect();
+    if !allocations.is_empty() {
+        allocated(order_id, state, &allocations, told);
+    }
+}
+
+fn stock_released(order_id: &str, state: &State, index: u16, rows: &[UnitsAt], told: &mut Published) {
+    let Some(known) = reservation(state, index).filter(|_| !rows.is_empty()) else { return };
+    let content = state.content();
+    let releases = rows.iter().map(|row| wire::ReleaseUnits {
+        allocation_ref: known.id.as_str(),
+        line: content.lines[usize::from(row.line)].line,
+        quantity: row.quantity,
+    });
+    EventData::StockReleased(data::StockReleased { order_id, releases: releases.collect() }).publish(told);
+}
+
+fn reservation(state: &State, index: u16) -> Option<&Reservation> {
+    state.stock.as_ref()?.reservations.get(usize::from(index))
+}
+
+/// One for each line.
+fn demand(order_id: &str, state: &State, lines: &[DemandChange], told: &mut Published) {
+    let content = state.content();
+    for change in lines {
+        let line = &content.lines[usize::from(change.line)];
+        EventData::DemandSignal(data::DemandSignal {
+            order_id,
+            channel: &content.channel,
+            line: line.line,
+            sku: &line.sku,
+            units_delta: change.units,
+            region: content.supply.as_ref().and_then(|supply| supply.region.as_deref()),
+        })
+        .publish(told);
+    }
 }
 
 /// Rows of given back allocations with the shop's line numbers.

@@ -11,6 +11,7 @@ pub use super::goods::{EarlyDelivery, Parcel, Shipment, ShipmentRow};
 use super::ledgers::is_default;
 pub use super::ledgers::{AccrualLedger, LineUnits, RedemptionLedger, TenderLedger};
 use super::status::Status;
+use super::stock::StockLedger;
 use crate::envelope::Envelope;
 use crate::money::{Cells, Minor, Points, Span};
 use crate::reason::Reason;
@@ -167,6 +168,9 @@ pub struct State {
     /// The last ordinal of each kind of document.
     #[serde(skip_serializing_if = "is_default")]
     pub document_ordinals: [u32; DOCUMENT_KINDS],
+    /// Its reservations; none = it never asked for one.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stock: Option<Arc<StockLedger>>,
     /// Why it stands still.
     #[serde(skip_serializing_if = "is_default")]
     pub holds: Vec<HoldType>,
@@ -231,6 +235,29 @@ impl State {
 
     fn frozen(&self) -> &Frozen {
         self.content.as_ref().expect("an order that was submitted has its content")
+    }
+
+    /// The last ordinal of effects of this kind; 0 = there was none.
+    pub fn last_ordinal(&self, kind: &Kind) -> u32 {
+        match kind.index().checked_sub(KINDS) {
+            None => self.ordinals[kind.index()],
+            Some(letter) => self.stock.as_ref().map_or(0, |stock| stock.ordinals[letter]),
+        }
+    }
+
+    /// Counts one more effect of this kind; gives its ordinal.
+    pub(super) fn next_ordinal(&mut self, kind: &Kind) -> u32 {
+        let ordinal = match kind.index().checked_sub(KINDS) {
+            None => &mut self.ordinals[kind.index()],
+            Some(letter) => &mut self.stock_mut().ordinals[letter],
+        };
+        *ordinal += 1;
+        *ordinal
+    }
+
+    /// Its reservations, to be changed.
+    pub(super) fn stock_mut(&mut self) -> &mut StockLedger {
+        Arc::make_mut(self.stock.get_or_insert_default())
     }
 
     /// Has any unit left?

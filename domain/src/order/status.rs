@@ -27,7 +27,7 @@ status!(/** Of the goods. */ Fulfillment { None = "none", InProgress = "in_progr
 status!(/** Of the points. */ Loyalty { None = "none", Pending = "pending", Reserved = "reserved", PartlyFinalized = "partly_finalized", Finalized = "finalized", Released = "released", Failed = "failed" });
 status!(/** Of the documents. */ Erp { NotDue = "not_due", Queued = "queued", PartlyPosted = "partly_posted", Posted = "posted", Exception = "exception" });
 status!(/** Of returns. */ Return { None = "none" });
-status!(/** Of the stock. */ Stock { None = "none", PartlyAllocated = "partly_allocated", Allocated = "allocated", Consumed = "consumed" });
+status!(/** Of the stock. */ Stock { None = "none", Soft = "soft", Backordered = "backordered", PartlyAllocated = "partly_allocated", Allocated = "allocated", Consumed = "consumed" });
 status!(
     /** What a customer reads. */
     Display { Processing = "processing", Confirmed = "confirmed", Preparing = "preparing", PartlyShipped = "partly_shipped", Shipped = "shipped", Delivered = "delivered", OnHold = "on_hold", Cancelling = "cancelling", Cancelled = "cancelled", Rejected = "rejected" }
@@ -111,7 +111,7 @@ fn fulfillment(state: &State) -> Fulfillment {
 
 fn loyalty(state: &State) -> Loyalty {
     let ledger = &state.redemption;
-    if state.effects.iter().any(|effect| effect.kind.participant() == Participant::Loyalty) {
+    if state.effects.iter().any(|effect| effect.kind.is_for(Participant::Loyalty)) {
         Loyalty::Pending
     } else if ledger.refused || ledger.finalizing + ledger.releasing + state.accrual.posting.abs() > 0 {
         Loyalty::Failed
@@ -145,18 +145,27 @@ fn erp(state: &State) -> Erp {
 }
 
 fn stock(state: &State) -> Stock {
-    let (mut pending, mut released, mut departed) = (0_u64, 0_u64, 0_u64);
+    let (mut pending, mut released, mut departed, mut backordered) = (0_u64, 0_u64, 0_u64, 0_u64);
     for line in &state.lines {
+        backordered += u64::from(line.backordered);
         pending += u64::from(line.pending);
         released += u64::from(line.released);
         departed += u64::from(line.departed());
     }
     match (pending, released, departed) {
+        _ if backordered > 0 => Stock::Backordered,
         (0, 0, 1..) => Stock::Consumed,
         (0, 1.., _) => Stock::Allocated,
+        (_, 0, 0) if holds_goods(state) => Stock::Soft,
         (_, 0, 0) => Stock::None,
         _ => Stock::PartlyAllocated,
     }
+}
+
+/// Until it is known where they are, units that are held are held softly.
+fn holds_goods(state: &State) -> bool {
+    let goods = state.stock.as_ref().and_then(|stock| stock.goods());
+    goods.is_some_and(|(_, reservation)| !reservation.rows.is_empty())
 }
 
 fn display(state: &State, fulfillment: Fulfillment) -> Display {

@@ -23,6 +23,8 @@ struct View<'a> {
     accrual: AccrualView,
     documents: Vec<DocumentView<'a>>,
     effects: Vec<EffectView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reservations: Vec<ReservationView<'a>>,
     holds: Vec<HoldView>,
     exceptions: Vec<ExceptionView<'a>>,
 }
@@ -109,6 +111,24 @@ struct EffectView<'a> {
     deadline: Option<i64>,
 }
 
+/// Where the stock of the order stands. Orders that are allocated outside show none.
+#[derive(Serialize)]
+struct ReservationView<'a> {
+    reservation_id: &'a str,
+    stage: &'static str,
+    lines: Vec<HeldView<'a>>,
+}
+
+#[derive(Serialize)]
+struct HeldView<'a> {
+    line: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    quantity: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promised_at: Option<i64>,
+}
+
 #[derive(Serialize)]
 struct HoldView {
     hold_id: &'static str,
@@ -157,6 +177,7 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
         },
         documents: documents(state),
         effects: effects(state),
+        reservations: reservations(state),
         holds: state
             .holds
             .iter()
@@ -172,8 +193,8 @@ fn line_view<'a>(line: u32, sku: &'a str, units: &LineUnits) -> LineView<'a> {
         line,
         sku,
         ordered: units.ordered(),
-        pending: units.pending,
-        backordered: 0,
+        pending: units.pending - units.backordered,
+        backordered: units.backordered,
         allocated: 0,
         released: units.released,
         picked: 0,
@@ -225,6 +246,31 @@ fn effects(state: &State) -> Vec<EffectView<'_>> {
         deadline: effect.deadline.map(|deadline| deadline.0),
     });
     effects.collect()
+}
+
+fn reservations(state: &State) -> Vec<ReservationView<'_>> {
+    let Some(stock) = &state.stock else { return Vec::new() };
+    let number = |line: u16| state.content().lines[usize::from(line)].line;
+    let reservations = stock.reservations.iter().map(|known| {
+        let held = known.rows.iter().filter(|row| row.node.is_some()).map(|row| HeldView {
+            line: number(row.line),
+            node: row.node.as_deref(),
+            quantity: row.quantity,
+            promised_at: None,
+        });
+        let waiting = known.backordered.iter().map(|row| HeldView {
+            line: number(row.line),
+            node: None,
+            quantity: row.quantity,
+            promised_at: row.promised_at.map(|moment| moment.0),
+        });
+        ReservationView {
+            reservation_id: known.id.as_str(),
+            stage: known.stage.as_str(),
+            lines: held.chain(waiting).collect(),
+        }
+    });
+    reservations.collect()
 }
 
 fn exception(exception: &Exception) -> ExceptionView<'_> {

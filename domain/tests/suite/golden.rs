@@ -79,6 +79,7 @@ fn written(message: &Message) -> Value {
         Message::DocumentPosted(body) => serde_json::to_value(body),
         Message::DocumentRejected(body) => serde_json::to_value(body),
         Message::Failed(_, body) => serde_json::to_value(body),
+        Message::Reservation(letter) => panic!("{letter:?} comes from nobody outside"),
     };
     value.unwrap()
 }

@@ -246,6 +246,14 @@ fn goods_events() -> Vec<EventData<'static>> {
             }],
         }),
         EventData::StockReleased(StockReleased { order_id: ORDER, releases: releases() }),
+        EventData::DemandSignal(DemandSignal {
+            order_id: ORDER,
+            channel: "web",
+            line: 1,
+            sku: "SKU-A",
+            units_delta: 3,
+            region: Some("DE-BE"),
+        }),
         EventData::ShipmentRequested(at_node()),
         EventData::ShipmentAccepted(at_node()),
         EventData::ShipmentDispatched(ShipmentDispatched {

@@ -22,10 +22,11 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::golden::updating;
+use crate::recorded_stock;
 
 const EFFECT: &str = "main:o-1001:payment.capture:2";
-const AT: Timestamp = Timestamp(1_795_766_400_000);
-const DEADLINE: Timestamp = Timestamp(1_795_766_402_250);
+pub(crate) const AT: Timestamp = Timestamp(1_795_766_400_000);
+pub(crate) const DEADLINE: Timestamp = Timestamp(1_795_766_402_250);
 
 macro_rules! names {
     ($($variant:ident = $name:literal,)+) => {
@@ -75,6 +76,14 @@ names! {
     Delivered = "delivered",
     DeliveryNoted = "delivery_noted",
     UnitsCancelled = "units_cancelled",
+    StockHeld = "stock_held",
+    StockCommitted = "stock_committed",
+    StockRefused = "stock_refused",
+    StockFound = "stock_found",
+    StockGivenUp = "stock_given_up",
+    StockConsumed = "stock_consumed",
+    StockReleased = "stock_released",
+    DemandSignalled = "demand_signalled",
     DocumentDue = "document_due",
     DocumentPosted = "document_posted",
     DocumentRejected = "document_rejected",
@@ -88,7 +97,7 @@ names! {
     StatusChanged = "status_changed",
 }
 
-fn text(text: &str) -> Arc<str> {
+pub(crate) fn text(text: &str) -> Arc<str> {
     text.into()
 }
 
@@ -146,6 +155,7 @@ fn content() -> Content {
         redemption: Redemption { points: 2000, value_minor: 1000 },
         tenders: vec![tender("t1", 2000), tender("t2", 3599)],
         ship_to: Some(serde_json::from_value(ship_to).unwrap()),
+        supply: None,
         accrual: AccrualRule { points: 1, per_minor: 100, rule: Some(text("base")) },
         origin: Origin {
             correlation_id: text("m-1"),
@@ -295,7 +305,20 @@ fn order() -> Vec<Event> {
 
 /// One of every event, by the name of its golden file; where there are several, they are numbered from 1.
 pub(crate) fn everything() -> Vec<(String, Event)> {
+    named(before_stock().into_iter().chain(recorded_stock::events(content())))
+}
+
+/// The events of orders that have no stock of ours.
+pub(crate) fn without_stock() -> Vec<(String, Event)> {
+    named(before_stock().into_iter())
+}
+
+fn before_stock() -> Vec<Event> {
     let events = order().into_iter().chain(intended()).chain(effects()).chain(answers()).chain(goods());
+    events.collect()
+}
+
+fn named(events: impl Iterator<Item = Event>) -> Vec<(String, Event)> {
     let mut named: Vec<(String, Event)> = Vec::new();
     for event in events {
         let name = name(&event);

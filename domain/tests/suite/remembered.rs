@@ -8,11 +8,10 @@ use domain::order::state::Frozen;
 use domain::order::{Event, Order, State};
 
 use crate::golden::updating;
-use crate::recorded::everything;
+use crate::recorded::{everything, without_stock};
 
-/// The states of an order that meets the recorded events, one after the other, as far as each makes sense to it.
-fn states() -> Vec<(String, State)> {
-    let mut events = everything();
+/// The states of an order that meets these events, one after the other, as far as each makes sense to it.
+fn states(mut events: Vec<(String, Event)>) -> Vec<(String, State)> {
     // Nothing but early messages comes before the submit.
     let born = |event: &Event| matches!(event, Event::Submitted(_));
     let submit = events.iter().position(|(_, event)| born(event)).unwrap();
@@ -38,8 +37,8 @@ fn shown(state: &State) -> String {
 
 #[test]
 fn given_any_state_when_it_is_written_and_read_then_it_is_the_same_cells_and_all() {
-    let states = states();
-    assert!(states.len() > 30, "only {} of the recorded events make a state", states.len());
+    let states = states(everything());
+    assert!(states.len() > 50, "only {} of the recorded events make a state", states.len());
     for (name, state) in states {
         let packed = rmp_serde::to_vec_named(&state).unwrap();
         let back: State = rmp_serde::from_slice(&packed).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -50,14 +49,16 @@ fn given_any_state_when_it_is_written_and_read_then_it_is_the_same_cells_and_all
 
 #[test]
 fn given_a_state_that_an_older_version_wrote_when_it_is_read_then_it_is_the_same_state() {
-    let (_, state) = states().pop().unwrap();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state.v1.msgpack");
-    if updating() {
-        fs::write(&path, rmp_serde::to_vec_named(&state).unwrap()).unwrap();
+    for (file, events) in [("state.v1", without_stock()), ("state-with-stock.v1", everything())] {
+        let (_, state) = states(events).pop().unwrap();
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{file}.msgpack"));
+        if updating() {
+            fs::write(&path, rmp_serde::to_vec_named(&state).unwrap()).unwrap();
+        }
+        let golden = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let read: State = rmp_serde::from_slice(&golden).unwrap();
+        assert_eq!(shown(&read), shown(&state), "{file}");
     }
-    let golden = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let read: State = rmp_serde::from_slice(&golden).unwrap();
-    assert_eq!(shown(&read), shown(&state));
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn given_an_empty_snapshot_of_an_older_version_when_it_is_read_then_absent_field
 
 #[test]
 fn given_a_submit_when_it_is_written_then_its_cells_are_not_and_come_back_the_same() {
-    let (_, state) = states().pop().unwrap();
+    let (_, state) = states(everything()).pop().unwrap();
     let frozen = state.content.as_deref().unwrap();
     let packed = rmp_serde::to_vec_named(frozen).unwrap();
     assert_eq!(packed, rmp_serde::to_vec_named(&frozen.content).unwrap());

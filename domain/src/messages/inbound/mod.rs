@@ -5,6 +5,7 @@ pub mod erp;
 pub mod loyalty;
 pub mod order;
 pub mod payment;
+pub mod reservation;
 pub mod shipment;
 pub mod stock;
 

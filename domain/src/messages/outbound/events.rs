@@ -182,6 +182,25 @@ outgoing! {
 }
 
 outgoing! {
+    /// `demand.signal`: one for each line that was sold, and one for each cancel of sold units.
+    pub struct DemandSignal<'a> {
+        /// The order.
+        pub order_id: &'a str,
+        /// Where it was bought.
+        pub channel: &'a str,
+        /// Which line.
+        pub line: u32,
+        /// What it is.
+        pub sku: &'a str,
+        /// By how many units the demand changed: positive = sold, negative = cancelled.
+        pub units_delta: i64,
+        /// Where it goes, if the shop said it and our own stock serves the order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub region: Option<&'a str>,
+    }
+}
+
+outgoing! {
     /// `shipment.requested`, `shipment.accepted`.
     pub struct ShipmentAtNode<'a> {
         /// The order.
@@ -348,6 +367,7 @@ event_data! {
     PaymentVoided(MoneyMoved) = "payment.voided",
     StockAllocated(StockAllocated) = "stock.allocated",
     StockReleased(StockReleased) = "stock.released",
+    DemandSignal(DemandSignal) = "demand.signal",
     ShipmentRequested(ShipmentAtNode) = "shipment.requested",
     ShipmentAccepted(ShipmentAtNode) = "shipment.accepted",
     ShipmentDispatched(ShipmentDispatched) = "shipment.dispatched",

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod commands;
 pub mod events;
+pub mod letters;
 pub mod reservations;
 pub mod stock_events;
 

@@ -2,9 +2,9 @@
 //! ledgers and not remembered, so whatever order the answers come in, the same is asked for in the end.
 
 use super::deciding::Deciding;
-use super::{cancel, erp, submit};
+use super::{cancel, erp, submit, supply};
 use crate::money::{Minor, Points};
-use crate::order::effect::{Effect, Kind, Units};
+use crate::order::effect::{Kind, Units};
 use crate::order::event::{DocumentKind, Event, HoldType};
 use crate::order::policies::{Completion, UnknownAtDeadline};
 use crate::order::state::{LineUnits, Phase, State};
@@ -31,14 +31,18 @@ pub(super) fn advance(order: &mut Deciding<'_>) {
     }
 }
 
-/// Points first, then money, then the commit.
+/// Stock and points first, then money, then the commit.
 fn reserve(order: &mut Deciding<'_>) {
+    let has_stock = supply::reserve(order);
     let content = order.state.content();
     let (points, tenders) = (content.redemption.points, content.tenders.len());
     if order.state.redemption.reserved < points {
         if order.state.ordinals[Kind::ReservePoints.index()] == 0 {
             order.intend(Kind::ReservePoints);
         }
+        return;
+    }
+    if !has_stock {
         return;
     }
     if order.state.ordinals[Kind::Authorize { tender: 0 }.index()] == 0 {
@@ -64,7 +68,7 @@ fn commit(order: &mut Deciding<'_>) {
     erp::book_due(order);
     let noted: Vec<Units> = units(&order.state, |line| line.noted);
     cancel::pending_units(order, &noted);
-    allocate(order);
+    supply::committed(order);
 }
 
 /// Asks for a node for every unit that has none, unless somebody is asked already.
@@ -86,7 +90,9 @@ pub(super) fn units(state: &State, of: impl Fn(&LineUnits) -> u32) -> Vec<Units>
 
 /// The deadline has passed while the order reserves: given up if nothing can still have happened, else held.
 pub(super) fn commit_deadline(order: &mut Deciding<'_>) {
-    let is_unknown = order.state.effects.iter().any(Effect::may_be_applied);
+    // What a reservation holds can always be released, whether it has answered or not.
+    let is_unknown =
+        order.state.effects.iter().any(|effect| effect.may_be_applied() && !effect.kind.is_letter());
     let waits = order.context.policies.unknown_at_deadline == UnknownAtDeadline::Wait;
     if is_unknown && waits {
         if order.state.holds.is_empty() {
@@ -113,6 +119,7 @@ fn settle(order: &mut Deciding<'_>) {
         order.emit(Event::Cancelling);
     }
     give_back(order);
+    supply::settle(order);
     accrue(order);
     erp::post_ready(order);
     finish(order);

@@ -104,15 +104,15 @@ fn known_rows(order: &mut Deciding<'_>, answer: &Allocated) -> Vec<AllocatedUnit
 }
 
 /// What becomes of allocated units.
-struct Shares {
+pub(super) struct Shares {
     /// To be released, by node in the order of the answer.
-    kept: Vec<(Arc<str>, Vec<AllocatedUnits>)>,
+    pub(super) kept: Vec<(Arc<str>, Vec<AllocatedUnits>)>,
     /// Not needed any more.
     back: Vec<Giveback>,
 }
 
 /// Units that have departed already use up their allocation first; then those that wait; the rest goes back.
-fn share_out(order: &Deciding<'_>, rows: &[AllocatedUnits]) -> Shares {
+pub(super) fn share_out(order: &Deciding<'_>, rows: &[AllocatedUnits]) -> Shares {
     let mut ahead: Vec<u32> = order.state.lines.iter().map(|line| line.ahead).collect();
     let mut pending: Vec<u32> = order.state.lines.iter().map(|line| line.pending).collect();
     let mut shares = Shares { kept: Vec::new(), back: Vec::new() };
@@ -141,7 +141,7 @@ fn share_out(order: &Deciding<'_>, rows: &[AllocatedUnits]) -> Shares {
     shares
 }
 
-fn plan_shipment(order: &mut Deciding<'_>, node: Arc<str>, units: Vec<AllocatedUnits>) {
+pub(super) fn plan_shipment(order: &mut Deciding<'_>, node: Arc<str>, units: Vec<AllocatedUnits>) {
     order.emit(Event::ShipmentPlanned { node, units });
     if order.state.phase == Phase::Committed {
         order.emit(Event::Fulfilling);

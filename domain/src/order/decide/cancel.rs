@@ -2,7 +2,7 @@
 
 use super::allocation::give_back;
 use super::deciding::Deciding;
-use super::{erp, submit};
+use super::{demand, erp, submit};
 use crate::decider::Answer;
 use crate::messages::inbound::order::Cancel;
 use crate::order::effect::{Giveback, Kind, Units};
@@ -176,7 +176,10 @@ pub(super) fn from_shipment(order: &mut Deciding<'_>, shipment: u16, lines: &[Un
         quantity: row.cancelled - before,
     });
     let releases = releases.collect();
-    give_back(order, releases);
+    // What our own stock has given is derived from what is needed: see `supply`.
+    if order.state.content().is_allocated_outside() {
+        give_back(order, releases);
+    }
 }
 
 fn cancelled_by_row(state: &State, shipment: u16) -> Vec<u32> {
@@ -188,5 +191,6 @@ fn units_cancelled(order: &mut Deciding<'_>, from: CancelledFrom, cause: CancelC
         return;
     }
     order.emit(Event::UnitsCancelled { from, cause, lines: lines.to_vec() });
+    demand::cancelled(order, lines);
     erp::taken_away_due(order, lines);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use std::collections::BTreeMap;
 
-use crate::decider::{Answer, Context, Decision, Published};
+use crate::decider::{Answer, Context, Decision, Letter, Party, Published};
 use crate::envelope::Envelope;
 use crate::money::{Minor, Points};
 use crate::order::degraded::{DegradedMode, Dependency};
@@ -23,6 +23,8 @@ pub(super) struct Deciding<'a> {
     pub(super) context: &'a Context<'a, Policies, Infallible>,
     pub(super) settled: BTreeMap<(String, String), Answer>,
     pub(super) dead: Vec<(Envelope, DeadReason)>,
+    /// Answers to letters.
+    pub(super) letters: Vec<Letter>,
     events: Vec<Event>,
     told: Published,
 }
@@ -34,6 +36,7 @@ impl<'a> Deciding<'a> {
             context,
             settled: BTreeMap::new(),
             dead: Vec::new(),
+            letters: Vec::new(),
             events: Vec::new(),
             told: Published::default(),
         }
@@ -51,7 +54,7 @@ impl<'a> Deciding<'a> {
             answer,
             settled: self.settled.into_iter().collect(),
             dead: self.dead,
-            letters: Vec::new(),
+            letters: self.letters,
         }
     }
 
@@ -61,15 +64,19 @@ impl<'a> Deciding<'a> {
         self.events.push(event);
     }
 
-    /// Decides a command: it goes out after the journal's ack, or waits if its participant's gate is closed.
+    /// Decides a command or letter: it goes out after the journal's ack, or waits if its participant's gate is closed. A letter
+    /// has no gate.
     pub(super) fn intend(&mut self, kind: Kind) {
         let now = self.context.now;
-        let participant = kind.participant();
-        let ordinal = self.state.ordinals[kind.index()] + 1;
+        let ordinal = self.state.last_ordinal(&kind) + 1;
         let entity = self.context.entity;
-        let deadline = self.context.gates.open_for(participant, kind.urgency()).then(|| {
+        let goes = match kind.party() {
+            Party::Participant(participant) => self.context.gates.open_for(participant, kind.urgency()),
+            Party::Entity => true,
+        };
+        let deadline = goes.then(|| {
             let id = effect_id(entity.tenant.as_str(), entity.key.as_str(), &kind, ordinal);
-            now.plus_ms(self.context.policies.resend(participant).wait_ms(1, &id))
+            now.plus_ms(self.context.policies.wait_ms(&kind, 1, &id))
         });
         let told = match kind {
             Kind::Accrue { points_delta, target_points, .. }
@@ -93,7 +100,7 @@ impl<'a> Deciding<'a> {
     /// Sends an open effect (again), with the same key.
     pub(super) fn send_again(&mut self, effect: &str) {
         let Some(open) = self.state.effect(effect) else { return };
-        let wait = self.context.policies.resend(open.kind.participant()).wait_ms(open.attempts + 1, effect);
+        let wait = self.context.policies.wait_ms(&open.kind, open.attempts + 1, effect);
         let at = self.context.now;
         self.emit(Event::EffectSent { effect: effect.into(), at, deadline: at.plus_ms(wait) });
     }

@@ -15,7 +15,7 @@ pub(super) fn failed(
     participant: Participant,
     answer: &Failed,
 ) {
-    let Some(effect) = answered(order, envelope, |kind| kind.participant() == participant, |_| true) else {
+    let Some(effect) = answered(order, envelope, |kind| kind.is_for(participant), |_| true) else {
         return;
     };
     match answer.class {
@@ -34,8 +34,7 @@ pub(super) fn failed(
 /// Not applied and not remembered: the same again, later.
 fn retry(order: &mut Deciding<'_>, effect: &Effect) {
     if effect.state == EffectState::Sent {
-        let wait =
-            order.context.policies.resend(effect.kind.participant()).wait_ms(effect.attempts, &effect.id);
+        let wait = order.context.policies.wait_ms(&effect.kind, effect.attempts, &effect.id);
         let deadline = order.context.now.plus_ms(wait);
         order.emit(Event::EffectRetrying { effect: effect.id.clone(), deadline });
     }

@@ -5,13 +5,16 @@ mod advance;
 mod allocation;
 mod cancel;
 mod deciding;
+mod demand;
 mod erp;
 mod failed;
 mod loyalty;
 mod matching;
 mod payment;
 mod shipment;
+mod stock;
 mod submit;
+mod supply;
 mod timer;
 
 pub(super) use self::timer::next_deadline;
@@ -58,7 +61,10 @@ fn judge(order: &mut Deciding<'_>, envelope: &Envelope, message: &Message) -> Re
         return submit::submit(order, envelope, submit);
     }
     if order.state.phase == Phase::Unborn {
-        return Ok(park(order, envelope));
+        return Ok(match message {
+            Message::Reservation(letter) => stock::of_nobody(order, letter),
+            _ => park(order, envelope),
+        });
     }
     apply(order, envelope, message)
 }
@@ -90,6 +96,7 @@ fn apply(order: &mut Deciding<'_>, envelope: &Envelope, message: &Message) -> Re
         Message::Delivered(fact) => shipment::delivered(order, fact),
         Message::DocumentPosted(answer) => erp::posted(order, envelope, answer),
         Message::DocumentRejected(answer) => erp::rejected(order, envelope, answer),
+        Message::Reservation(letter) => stock::letter(order, letter),
         Message::Failed(participant, answer) => failed::failed(order, envelope, *participant, answer),
     }
     Ok(Answer::Accepted)

@@ -11,6 +11,7 @@ use crate::money::Minor;
 use crate::order::content::{self, AccrualRule, Content, Origin, Redemption};
 use crate::order::event::Event;
 use crate::order::state::Phase;
+use crate::order::supply;
 use crate::reason::{Code, Reason};
 
 pub(super) fn submit(
@@ -21,8 +22,15 @@ pub(super) fn submit(
     if order.state.phase != Phase::Unborn {
         return known(order, submit);
     }
-    let content = freeze(order, envelope, submit);
-    let problem = content.problem();
+    let mut content = freeze(order, envelope, submit);
+    let mut problem = content.problem();
+    if problem.is_none() {
+        let policies = order.context.policies;
+        match supply::choose(submit, &policies.stock, &policies.limited) {
+            Ok(supply) => content.supply = supply.map(Into::into),
+            Err(nonsense) => problem = Some(nonsense),
+        }
+    }
     if problem.is_none()
         && let Some(reason) = order.context.policies.degraded_modes.refuses(&content, order.context.gates)
     {
@@ -56,6 +64,7 @@ pub(super) fn reject(order: &mut Deciding<'_>, reason: Reason) {
     let version = order.context.version;
     order.emit(Event::Rejected { reason, version });
     advance::supersede(order);
+    super::supply::reject(order);
 }
 
 /// A message that came before its order is judged now, as if it had just come; a whole cancel wins over the submit.
@@ -95,6 +104,7 @@ fn freeze(order: &Deciding<'_>, envelope: &Envelope, submit: &Submit) -> Content
         redemption,
         tenders: tenders(&submit.tenders, total_minor - redemption.value_minor),
         ship_to: submit.ship_to.clone(),
+        supply: None,
         accrual: submit.accrual.as_ref().map_or(
             AccrualRule {
                 points: policies.accrual_points,

@@ -1,7 +1,7 @@
 //! Deadlines: all are data in the state, so that a restart re-arms them.
 
 use super::deciding::{Deciding, Exposure};
-use crate::decider::EffectState;
+use crate::decider::{EffectState, Party};
 use crate::order::State;
 use crate::order::event::{Event, ExceptionKind};
 use crate::order::state::Phase;
@@ -44,7 +44,12 @@ pub(super) fn due(order: &mut Deciding<'_>) {
 /// Sends again with the same key, but not blindly: what may have been applied only while the key is remembered.
 fn re_send(order: &mut Deciding<'_>, effect: &str) {
     let Some(open) = order.state.effect(effect) else { return };
-    let (participant, urgency) = (open.kind.participant(), open.kind.urgency());
+    let urgency = open.kind.urgency();
+    let Party::Participant(participant) = open.kind.party() else {
+        // An entity never forgets what it has answered.
+        order.send_again(effect);
+        return;
+    };
     if !open.may_be_applied() && !order.context.gates.open_for(participant, urgency) {
         // It was definitely not applied, so it may wait like one that was never sent: a place in a list, and no timer.
         order.emit(Event::EffectWaits { effect: effect.into() });

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::decider::{
-    Answer, Command, Context, Decider, EffectState, EmptyBoard, Gates, Input, OpenEffect, Outcome, Published,
+    Answer, Command, Context, Decider, EffectState, EmptyBoard, Gates, Input, Letter, OpenEffect, Outcome,
+    Party, Published,
 };
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -25,6 +26,8 @@ pub(super) struct Desk {
     pub(super) gates: Gates,
     /// Every send of every command, oldest first.
     pub(super) sent: Vec<Command>,
+    /// Every send of every letter, oldest first; also answers to letters.
+    pub(super) letters: Vec<Letter>,
     /// Every business event.
     pub(super) told: Vec<ToldEvent>,
     pub(super) dead: Vec<(Envelope, DeadReason)>,
@@ -58,6 +61,7 @@ impl Desk {
             policies: Policies::default(),
             gates: Gates::OPEN,
             sent: Vec::new(),
+            letters: Vec::new(),
             told: Vec::new(),
             dead: Vec::new(),
             settled: BTreeMap::new(),
@@ -170,6 +174,7 @@ impl Desk {
         };
         let decision = Order::decide(&self.state, input, &context)?;
         self.dead.extend(decision.dead);
+        self.letters.extend(decision.letters);
         if decision.events.is_empty() {
             assert_eq!(format!("{:?}", decision.state), format!("{:?}", self.state), "no event, no change");
             return Ok(decision.answer);
@@ -184,7 +189,14 @@ impl Desk {
         self.settled.extend(decision.settled);
         for effect in Order::effects(&self.state) {
             if effect.state == EffectState::Sent && before.get(effect.id).copied() != Some(effect.attempts) {
-                self.sent.push(Order::command(&self.entity, &self.state, effect.id).unwrap());
+                match effect.party {
+                    Party::Participant(_) => {
+                        self.sent.push(Order::command(&self.entity, &self.state, effect.id).unwrap());
+                    }
+                    Party::Entity => {
+                        self.letters.push(Order::letter(&self.entity, &self.state, effect.id).unwrap());
+                    }
+                }
             }
         }
         self.events.extend(decision.events);
@@ -228,10 +240,11 @@ impl Desk {
     /// invariant: no-stuck-order
     fn check_not_stuck(&self) {
         let waits = Order::effects(&self.state).iter().any(|effect| effect.state == EffectState::Waiting);
-        let with_nodes = self.state.lines.iter().any(|line| line.released > 0 || line.shipped > 0);
+        let with_others =
+            self.state.lines.iter().any(|line| line.released + line.shipped + line.backordered > 0);
         let moves = Order::next_deadline(&self.state).is_some() || waits || !self.state.exceptions.is_empty();
         let is_final = Order::is_final(&self.state) || self.state.phase == Phase::Unborn;
-        assert!(is_final || moves || with_nodes, "the order stands still: {:?}", self.state);
+        assert!(is_final || moves || with_others, "the order stands still: {:?}", self.state);
     }
 
     /// The newest command of this kind.
@@ -284,7 +297,9 @@ impl Desk {
 
     /// Open commands that were sent, ready to be answered.
     pub(super) fn open_commands(&self) -> Vec<Command> {
-        let sent = self.effects().into_iter().filter(|effect| effect.state == EffectState::Sent);
+        let is_sent =
+            |effect: &OpenEffect<'_>| effect.state == EffectState::Sent && effect.party != Party::Entity;
+        let sent = self.effects().into_iter().filter(is_sent);
         sent.map(|effect| Order::command(&self.entity, &self.state, effect.id).unwrap()).collect()
     }
 

@@ -116,6 +116,11 @@ impl Desk {
         self.view()["status"][of].as_str().unwrap().to_owned()
     }
 
+    /// Will nothing leave any more?
+    pub(super) fn all_units_cancelled(&self) -> bool {
+        self.state.all_cancelled()
+    }
+
     /// One line of the view.
     pub(super) fn line(&self, index: usize) -> Value {
         self.view()["lines"][index].clone()
