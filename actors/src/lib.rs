@@ -5,13 +5,14 @@
 //!
 //! Reading order: [`record`] (what the journal holds), `partition` (the path of a message), `entity` (the decision),
 //! `inbound` and `outbound` (the contract at the edges), `mail` (what entities write to each other), `recovery`, `posted` (what
-//! entities show to each other), [`node`] (the face),
+//! entities show to each other), `in_force` (policies that change while the node runs), [`node`] (the face),
 //! [`flow`] (how much is begun), [`config`] (the bounds).
 
 pub mod clock;
 pub mod config;
 mod entity;
 pub mod flow;
+mod in_force;
 mod inbound;
 mod mail;
 pub mod metrics;
@@ -26,6 +27,7 @@ mod timeline;
 
 pub use clock::{Clock, RuntimeClock, SharedClock, SystemClock};
 pub use config::NodeConfig;
+pub use in_force::InForce;
 pub use metrics::Metrics;
 pub use node::{
     EntityView, Node, NodeState, NodeStatus, PartitionStatus, Placement, ReadError, start, start_with_board,

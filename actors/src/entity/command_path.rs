@@ -255,11 +255,12 @@ fn judge<D: Decider>(
     let clock = env.clock.now();
     let board = OfTenant { board: &env.posted, tenant: actor.id.tenant.as_str() };
     let (now, gates) = (clock.max(actor.partition.last_time()), env.gates.snapshot(clock));
+    let policies = actor.partition.policies.look();
     let context = Context {
         entity: &actor.id,
         now,
         version: entity.version + 1,
-        policies: &env.policies,
+        policies: &*policies,
         gates: released.map_or(gates, |participant| gates.with(participant, true)),
         board: &board,
     };

@@ -16,6 +16,7 @@ use super::purge;
 use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::flow::{self, Flow};
+use crate::in_force::InForce;
 use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::participant::control::ParticipantControl;
@@ -83,10 +84,10 @@ pub struct Node {
 }
 
 /// Starts a node that owns all partitions of `layout`. Comes back at once; [`Node::status`] says how far it is. Call it inside
-/// an actix system.
+/// an actix system. Who keeps a handle to the `policies` can change them while the node runs.
 pub fn start<D: Decider>(
     config: NodeConfig,
-    policies: D::Policies,
+    policies: impl Into<InForce<D::Policies>>,
     bus: SharedBus,
     layout: Layout,
     clock: SharedClock,
@@ -98,7 +99,7 @@ pub fn start<D: Decider>(
 /// The same, and gives the board on which entities put what everybody may look at.
 pub fn start_with_board<D: Decider>(
     config: NodeConfig,
-    policies: D::Policies,
+    policies: impl Into<InForce<D::Policies>>,
     bus: SharedBus,
     layout: Layout,
     clock: SharedClock,
@@ -125,7 +126,7 @@ pub fn start_with_board<D: Decider>(
         flow: Arc::clone(&flow),
         board: Arc::clone(&board),
         metrics: Arc::clone(&metrics),
-        policies,
+        policies: policies.into(),
         clock: Arc::clone(&clock),
         began: tokio::time::Instant::now(),
         bus: Arc::clone(&bus),

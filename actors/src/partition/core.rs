@@ -32,6 +32,7 @@ use crate::clock::SharedClock;
 use crate::config::NodeConfig;
 use crate::entity::{HashKey, Packer};
 use crate::flow::Flow;
+use crate::in_force::{InForce, Known};
 use crate::mail::Mail;
 use crate::metrics::Metrics;
 use crate::node::Board;
@@ -43,7 +44,7 @@ use crate::record::{Ahead, Positions};
 #[derive(Debug, Clone)]
 pub(crate) struct Environment<P, T> {
     pub(crate) config: Arc<NodeConfig>,
-    pub(crate) policies: P,
+    pub(crate) policies: InForce<P>,
     pub(crate) bus: SharedBus,
     pub(crate) layout: Arc<Layout>,
     pub(crate) clock: SharedClock,
@@ -86,6 +87,8 @@ pub(crate) enum Halt {
 pub(crate) struct Partition<D: Decider> {
     pub(crate) number: u16,
     pub(crate) env: Environment<D::Policies, D::Posted>,
+    /// The policies that decisions go by.
+    pub(crate) policies: Known<D::Policies>,
     pub(crate) hash_key: HashKey,
     pub(crate) entities: RefCell<Entities<D>>,
     pub(crate) queue: CommitQueue,
@@ -129,6 +132,7 @@ impl<D: Decider> Partition<D> {
             (env.config.in_flight_inputs, Lane::ALL.map(|lane| LaneState::new(&env.layout, lane)));
         Self {
             number,
+            policies: Known::new(&env.policies),
             env,
             hash_key,
             entities: RefCell::new(Entities::new(hash_key)),
