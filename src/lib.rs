@@ -4,8 +4,8 @@
 //! ([`composition`]) and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
-//! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is shown and controlled ([`api`], [`control`],
-//! [`telemetry`]).
+//! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is watched, shown and controlled ([`reference`],
+//! [`api`], [`control`], [`telemetry`]).
 
 pub mod api;
 pub mod cli;
@@ -18,6 +18,7 @@ pub mod load;
 pub mod operate;
 pub mod query;
 pub mod raw;
+pub mod reference;
 pub mod serve;
 pub mod setup;
 mod standing;

@@ -117,6 +117,7 @@ mod tests {
     use super::{answer, status};
     use crate::api::{Readiness, Surface, Unreadable, View};
     use crate::composition;
+    use crate::reference::report::ReferenceReport;
 
     struct OneOrder;
 
@@ -139,6 +140,10 @@ mod tests {
 
         async fn timeline(&self, _: &EntityId) -> Result<Option<String>, Unreadable> {
             Ok(None)
+        }
+
+        fn reference(&self) -> Result<ReferenceReport, Unreadable> {
+            Err(Unreadable::NotNow("nobody watches it".to_owned()))
         }
     }
 

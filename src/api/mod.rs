@@ -1,7 +1,7 @@
 //! HTTP on loopback: probes, metrics, orders, and what an operator can change while the server runs. Work comes in over NATS.
 //!
 //! Reading order: [`problem`] (every answer that is no success), `request_id` (what holds for every request), then what can be
-//! asked: `probes`, `orders`, [`control`]; `openapi` describes it all.
+//! asked: `probes`, `orders`, `reference`, [`control`]; `openapi` describes it all.
 
 pub mod control;
 mod methods;
@@ -10,6 +10,7 @@ mod orders;
 mod probes;
 pub mod problem;
 pub mod problem_code;
+mod reference;
 mod request_id;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use domain::ids::EntityId;
 
 use crate::exit::Failure;
+use crate::reference::report::ReferenceReport;
 use control::{Hosts, Steering};
 use methods::only_reads;
 use problem::Problem;
@@ -74,6 +76,9 @@ pub trait Surface: Send + Sync + 'static {
 
     /// The timeline of an order as JSON; none = nobody has heard of it.
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable>;
+
+    /// Reference data in force.
+    fn reference(&self) -> Result<ReferenceReport, Unreadable>;
 }
 
 /// What is behind the HTTP surface, and who may ask for it.
@@ -121,6 +126,7 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
 fn routes(service: &mut web::ServiceConfig, behind: &Behind) {
     let mut api = web::scope("/api/v1")
         .service(only_reads("/openapi.json", |route| route.to(openapi::openapi)))
+        .service(only_reads("/reference", |route| route.to(reference::reference)))
         .service(only_reads("/orders/{order_id}", |route| route.to(orders::order)))
         .service(only_reads("/orders/{order_id}/timeline", |route| route.to(orders::timeline)));
     if let Some(steering) = &behind.steering {

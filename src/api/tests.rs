@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use domain::ids::EntityId;
 
 use super::{Behind, Readiness, Surface, Unreadable, View, routes};
+use crate::reference::report::{ReferenceReport, Report};
 
 /// Knows order `o-1` of tenant `main`, recovers the partition of `o-2`, and is not ready.
 struct Fixed;
@@ -33,6 +34,10 @@ impl Surface for Fixed {
 
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
         Ok(self.order(id).await?.map(|_| r#"{"entries":[]}"#.to_owned()))
+    }
+
+    fn reference(&self) -> Result<ReferenceReport, Unreadable> {
+        Ok(Report::default().show())
     }
 }
 
@@ -67,6 +72,13 @@ async fn a_known_order_has_its_version_as_etag() {
     let (status, kind, tag, body) = get("/api/v1/orders/o-1", None).await;
     assert_eq!((status, kind.as_str(), tag.as_str()), (StatusCode::OK, "application/json", "\"41\""));
     assert_eq!(body, r#"{"order_id":"o-1"}"#);
+}
+
+#[actix_web::test]
+async fn reference_data_shows_what_is_in_force() {
+    let (status, _, _, body) = get("/api/v1/reference", None).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body, r#"{"revision":0,"nodes":0,"items":0,"promotions":0,"coupons":0,"refused":[]}"#);
 }
 
 #[actix_web::test]

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use bus::ports::SharedBus;
 use domain::ids::EntityId;
 
+use super::start::Started;
 use crate::api::control::Steering;
 use crate::api::{Readiness, Surface, Unreadable, View};
 use crate::composition;
 use crate::control::Control;
+use crate::reference::report::{ReferenceReport, Report};
 use crate::telemetry::Exposition;
 
 /// How far the server is.
@@ -32,6 +34,7 @@ struct Running {
     exposition: Exposition,
     durability: String,
     control: Arc<Control>,
+    reference: Arc<Report>,
 }
 
 /// The state of the process; shared by HTTP, queries and the one who starts and ends it.
@@ -66,9 +69,20 @@ impl Lifecycle {
     }
 
     /// The node runs.
-    pub(super) fn running(&self, node: Node, bus: SharedBus, durability: String, control: Arc<Control>) {
-        let exposition = composition::exposition(&node).with_control(Arc::clone(&control));
-        let first = self.running.set(Running { node, bus, exposition, durability, control }).is_ok();
+    pub(super) fn running(&self, started: &Started, durability: String) {
+        let Started { node, bus, control, reference, .. } = started;
+        let exposition = composition::exposition(node)
+            .with_control(Arc::clone(control))
+            .with_reference(reference.report());
+        let running = Running {
+            node: node.clone(),
+            bus: Arc::clone(bus),
+            exposition,
+            durability,
+            control: Arc::clone(control),
+            reference: reference.report(),
+        };
+        let first = self.running.set(running).is_ok();
         assert!(first, "a process starts its node once");
         *self.stage.lock().unwrap_or_else(PoisonError::into_inner) = Stage::Running;
     }
@@ -123,6 +137,10 @@ impl Surface for Lifecycle {
 
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
         self.running_now()?.node.timeline(id).await.map_err(|error| unreadable(&error))
+    }
+
+    fn reference(&self) -> Result<ReferenceReport, Unreadable> {
+        Ok(self.running_now()?.reference.show())
     }
 }
 

@@ -55,11 +55,13 @@ async fn serve(config: Config) -> Result<Exit, Failure> {
     if let Some(started) = started {
         let questions = query::answer_questions(started.bus, started.layout, lifecycle.clone());
         let memory = memory::watch(started.node.flow().clone());
+        let reference = started.reference.watch();
         tokio::select! {
             biased;
             () = &mut ending => {}
             () = questions => {}
             () = memory => {}
+            () = reference => {}
             () = started.control.keep_time() => {}
         }
         lifecycle.draining();

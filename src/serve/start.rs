@@ -14,6 +14,7 @@ use super::lifecycle::Lifecycle;
 use crate::composition;
 use crate::config::Config;
 use crate::control::Control;
+use crate::reference::Watcher;
 use crate::setup::remedy;
 
 /// Between two looks at something that is missing.
@@ -29,6 +30,7 @@ pub(super) struct Started {
     pub(super) bus: SharedBus,
     pub(super) layout: Layout,
     pub(super) control: Arc<Control>,
+    pub(super) reference: Watcher,
 }
 
 /// Starts the node as soon as the server and the streams are there. Never gives up.
@@ -44,12 +46,15 @@ pub(super) async fn when_possible(config: &Config, lifecycle: &Lifecycle) -> Sta
     tracing::info!(%durability, partitions = layout.partitions, "starting");
     lifecycle.opening();
     let bus = composition::shared(nats);
+    let mut reference = Watcher::new(bus.clone(), layout.clone());
+    reference.read_all(|why| lifecycle.waiting_for(why)).await;
     let node = composition::node(config, bus.clone(), layout.clone());
     let knobs =
         NodeKnobs::new(node.flow().clone(), node.participants(), config.node.clone(), layout.partitions);
     let control = Arc::new(composition::control(config, Arc::new(knobs), bus.clone(), layout.clone()));
-    lifecycle.running(node.clone(), bus.clone(), durability, Arc::clone(&control));
-    Started { node, bus, layout, control }
+    let started = Started { node, bus, layout, control, reference };
+    lifecycle.running(&started, durability);
+    started
 }
 
 async fn connection(url: &str, lifecycle: &Lifecycle) -> NatsBus {

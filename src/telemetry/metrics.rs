@@ -15,7 +15,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::control::ControlCollector;
+use super::reference::ReferenceCollector;
 use crate::control::Control;
+use crate::reference::report::Report;
 
 /// What a partition does right now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,13 @@ impl Exposition {
     #[must_use]
     pub fn with_control(mut self, control: Arc<Control>) -> Self {
         self.registry.register_collector(Box::new(ControlCollector(control)));
+        self
+    }
+
+    /// The same, and what is known of reference data.
+    #[must_use]
+    pub fn with_reference(mut self, report: Arc<Report>) -> Self {
+        self.registry.register_collector(Box::new(ReferenceCollector(report)));
         self
     }
 

@@ -3,6 +3,7 @@
 mod control;
 mod logging;
 mod metrics;
+mod reference;
 
 pub use logging::log_to_stderr;
 pub use metrics::{Exposition, PartitionState};

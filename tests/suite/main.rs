@@ -16,6 +16,7 @@ mod overload;
 mod pressure;
 mod product;
 mod raw;
+mod reference;
 mod simulation;
 mod standing;
 mod surface;

@@ -38,6 +38,17 @@ impl Layout {
         format!("$KV.{}.purged.{}", self.bucket(StreamId::Owners), self.name(lane.stream()))
     }
 
+    /// A value of reference data, `node.berlin`, or several (`>`): a key in their bucket.
+    pub fn reference(&self, key: impl Display) -> String {
+        format!("$KV.{}.{key}", self.bucket(StreamId::Reference))
+    }
+
+    /// The key of a value of reference data from its stored subject; none = it is none.
+    pub fn reference_key<'a>(&self, stored: &'a str) -> Option<&'a str> {
+        let key = stored.strip_prefix("$KV.")?.strip_prefix(&self.bucket(StreamId::Reference))?;
+        key.strip_prefix('.')
+    }
+
     /// Takes a stored inbound subject apart; none = it is not of the form that the transform makes.
     pub fn parse_inbound<'a>(&self, stored: &'a str) -> Option<InboundSubject<'a>> {
         let mut tokens = stored.strip_prefix(self.root.as_str())?.strip_prefix(".v1.p.")?.split('.');

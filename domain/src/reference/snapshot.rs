@@ -95,6 +95,21 @@ impl Reference {
         self.nodes.iter().map(|(id, node)| (id, &**node))
     }
 
+    /// All items, by their sku.
+    pub fn items(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Item)> {
+        self.items.iter().map(|(sku, item)| (sku, &**item))
+    }
+
+    /// All promotions with limits, by their id.
+    pub fn promotions(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Promotion)> {
+        self.promotions.iter().map(|(id, limits)| (id, &**limits))
+    }
+
+    /// All coupons with limits, by their code.
+    pub fn coupons(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &Coupon)> {
+        self.coupons.iter().map(|(code, limits)| (code, &**limits))
+    }
+
     /// The node with this id.
     pub fn node(&self, id: &str) -> Option<&Node> {
         self.nodes.get(id).map(|node| &**node)

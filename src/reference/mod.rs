@@ -1,0 +1,138 @@
+//! Reference data: read from its bucket once before the node decides anything, and watched from then on.
+//!
+//! Its owners write one value for each node, item, promotion and coupon. A value that cannot be read is refused: the last good one
+//! stays, and the refusal is logged, counted and shown until a good one comes. Who was not there when the last good one was
+//! written has none.
+//!
+//! Reading order: [`report`] (what is shown), then the watcher below.
+
+pub mod report;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::layout::{Layout, StreamId};
+use bus::ports::{OpenError, Position, Reader, SharedBus, Stored};
+use domain::reference::Reference;
+use tokio::time::sleep;
+
+use report::Report;
+
+/// Values taken at once. Each lot makes one new snapshot.
+const LOT: usize = 500;
+
+/// How long one look waits for more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Until the bucket is asked again after it did not answer.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The header with which a bucket says that a value is gone.
+const OPERATION: &str = "KV-Operation";
+
+/// The header with which the broker says the same of a value whose time is over.
+const MARKER: &str = "Nats-Marker-Reason";
+
+/// Reads the bucket, and keeps what it says.
+pub struct Watcher {
+    bus: SharedBus,
+    layout: Layout,
+    current: Reference,
+    at: Position,
+    reader: Option<Box<dyn Reader>>,
+    report: Arc<Report>,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Watcher").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl Watcher {
+    /// Watches the bucket of `layout`.
+    pub fn new(bus: SharedBus, layout: Layout) -> Self {
+        let (current, report) = (Reference::default(), Arc::default());
+        Self { bus, layout, current, at: Position::default(), reader: None, report }
+    }
+
+    /// What is shown of it.
+    pub fn report(&self) -> Arc<Report> {
+        Arc::clone(&self.report)
+    }
+
+    /// Reads everything that is in the bucket now. Tries until it can; `waiting` is told why it cannot yet.
+    pub async fn read_all(&mut self, waiting: impl Fn(String)) {
+        while let Err(why) = self.read_to_the_end().await {
+            waiting(format!("reference data cannot be read: {why}"));
+            self.reader = None;
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn read_to_the_end(&mut self) -> Result<(), OpenError> {
+        let stream = self.layout.name(StreamId::Reference);
+        let last = self.bus.bounds(&stream).await?.last;
+        // Values are replaced while we read, so nobody can wait for a certain sequence.
+        let all = self.layout.reference(">");
+        while self.bus.count_between(&stream, &all, self.at.sequence, last).await? > 0 {
+            self.read_on().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads on until it is dropped.
+    pub async fn watch(mut self) {
+        loop {
+            if let Err(error) = self.read_on().await {
+                tracing::warn!(%error, "reference data cannot be watched right now; trying again");
+                self.reader = None;
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Takes the next lot, if it comes soon.
+    async fn read_on(&mut self) -> Result<(), OpenError> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            empty => {
+                let (stream, all) = (self.layout.name(StreamId::Reference), self.layout.reference(">"));
+                empty.insert(self.bus.open(&stream, Some(&all), self.at).await?)
+            }
+        };
+        let lot = reader.next(LOT, PATIENCE).await?;
+        if lot.is_empty() {
+            return Ok(());
+        }
+        for stored in &lot {
+            self.take(stored);
+            self.at = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
+        }
+        self.report.holds(&self.current);
+        Ok(())
+    }
+
+    fn take(&mut self, stored: &Stored) {
+        let Some(key) = self.layout.reference_key(&stored.subject) else { return };
+        let is_gone = stored.headers.get(OPERATION).is_some() || stored.headers.get(MARKER).is_some();
+        let value = (!is_gone).then_some(&*stored.body);
+        match self.current.put(stored.sequence, key, value) {
+            Ok(()) => self.report.took(key),
+            Err(refusal) => {
+                let first = refusal.violations.first().map_or("", |violation| violation.message.as_str());
+                tracing::error!(
+                    key,
+                    revision = stored.sequence,
+                    first,
+                    "reference value refused; the last good one stays"
+                );
+                self.report.refused(key, stored.sequence, stored.timestamp_ns, refusal.violations);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

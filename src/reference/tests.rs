@@ -1,0 +1,94 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bus::layout::Layout;
+use bus::memory::MemoryBus;
+use bus::ports::{Bus, Expect, Outgoing, StoreOutcome};
+use bytes::Bytes;
+use domain::envelope::Headers;
+
+use super::Watcher;
+
+const NODE: &str = r#"{"kind":"store","region":"DE-BE","capacity_per_day":40,"sla_hours":24,"cost_minor":390,"pickup":true,"active":true}"#;
+
+async fn write(bus: &MemoryBus, layout: &Layout, key: &str, value: Option<&str>) {
+    let headers = value.map_or_else(|| Headers::new().with("KV-Operation", "DEL"), |_| Headers::new());
+    let body = Bytes::from(value.unwrap_or_default().to_owned());
+    let message = Outgoing { subject: layout.reference(key), headers, body };
+    assert!(matches!(bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));
+}
+
+fn watcher(bus: &MemoryBus, layout: &Layout) -> Watcher {
+    Watcher::new(Arc::new(bus.clone()), layout.clone())
+}
+
+async fn read(watcher: &mut Watcher) {
+    watcher.read_all(|why| panic!("{why}")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_values_that_come_and_go_then_the_snapshot_follows() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    let mut watcher = watcher(&bus, &layout);
+    read(&mut watcher).await;
+    assert_eq!(watcher.report().show().revision, 0);
+    write(&bus, &layout, "node.berlin", Some(NODE)).await;
+    write(&bus, &layout, "item.SKU-A", Some("{}")).await;
+    read(&mut watcher).await;
+    let shown = watcher.report().show();
+    assert_eq!((shown.revision, shown.nodes, shown.items), (2, 1, 1));
+    write(&bus, &layout, "node.berlin", None).await;
+    read(&mut watcher).await;
+    let shown = watcher.report().show();
+    assert_eq!((shown.revision, shown.nodes, shown.items), (3, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_a_bad_value_then_the_last_good_one_stays_and_the_bad_one_is_shown_until_a_good_one_comes() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    let mut watcher = watcher(&bus, &layout);
+    write(&bus, &layout, "node.berlin", Some(NODE)).await;
+    read(&mut watcher).await;
+    write(&bus, &layout, "node.berlin", Some(r#"{"kind":"tent"}"#)).await;
+    read(&mut watcher).await;
+    let report = watcher.report();
+    let shown = report.show();
+    assert_eq!((shown.nodes, shown.refused.len(), report.refused.get()), (1, 1, 1));
+    assert_eq!((shown.refused[0].key.as_str(), shown.refused[0].revision), ("node.berlin", 2));
+    assert!(shown.refused[0].errors.iter().any(|mistake| mistake.pointer == "/kind"), "{shown:?}");
+    write(&bus, &layout, "node.berlin", Some(NODE)).await;
+    read(&mut watcher).await;
+    assert_eq!((report.show().refused.len(), report.taken.get()), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_very_many_bad_values_then_the_first_are_shown_and_all_are_counted() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    let mut watcher = watcher(&bus, &layout);
+    for number in 0..150 {
+        write(&bus, &layout, &format!("item.SKU-{number:03}"), Some("[]")).await;
+    }
+    read(&mut watcher).await;
+    let report = watcher.report();
+    assert_eq!((report.show().refused.len(), report.refused.get()), (100, 150));
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_a_broker_that_is_away_then_it_is_said_and_tried_again() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    write(&bus, &layout, "item.SKU-A", Some("{}")).await;
+    bus.disconnect();
+    let mut watcher = watcher(&bus, &layout);
+    let (said, back) = (AtomicU64::new(0), bus.clone());
+    let waiting = |_| {
+        if said.fetch_add(1, Ordering::Relaxed) == 2 {
+            back.reconnect();
+        }
+    };
+    watcher.read_all(waiting).await;
+    assert_eq!((watcher.report().show().items, said.load(Ordering::Relaxed)), (1, 3));
+}
