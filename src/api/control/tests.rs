@@ -19,6 +19,7 @@ use crate::control::knobs::{Knobs, Refusal};
 use crate::control::lever::Lever;
 use crate::control::scope::Scope;
 use crate::control::{Bounds, Control};
+use crate::reference::report::ReferenceReport;
 
 struct Nothing;
 
@@ -38,6 +39,10 @@ impl Surface for Nothing {
 
     async fn timeline(&self, _: &EntityId) -> Result<Option<String>, Unreadable> {
         Ok(None)
+    }
+
+    fn reference(&self) -> Result<ReferenceReport, Unreadable> {
+        Err(Unreadable::NotNow("nobody watches it".to_owned()))
     }
 }
 
