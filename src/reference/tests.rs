@@ -51,13 +51,16 @@ async fn given_a_bad_value_then_the_last_good_one_stays_and_the_bad_one_is_shown
     let mut watcher = watcher(&bus, &layout);
     write(&bus, &layout, "node.berlin", Some(NODE)).await;
     read(&mut watcher).await;
-    write(&bus, &layout, "node.berlin", Some(r#"{"kind":"tent"}"#)).await;
+    write(&bus, &layout, "node.berlin", Some(&NODE.replace("40", "-1"))).await;
     read(&mut watcher).await;
     let report = watcher.report();
     let shown = report.show();
     assert_eq!((shown.nodes, shown.refused.len(), report.refused.get()), (1, 1, 1));
     assert_eq!((shown.refused[0].key.as_str(), shown.refused[0].revision), ("node.berlin", 2));
-    assert!(shown.refused[0].errors.iter().any(|mistake| mistake.pointer == "/kind"), "{shown:?}");
+    assert!(
+        shown.refused[0].errors.iter().any(|mistake| mistake.pointer == "/capacity_per_day"),
+        "{shown:?}"
+    );
     write(&bus, &layout, "node.berlin", Some(NODE)).await;
     read(&mut watcher).await;
     assert_eq!((report.show().refused.len(), report.taken.get()), (0, 2));
