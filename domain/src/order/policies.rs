@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::degraded::DegradedModes;
 use super::effect::Kind;
-use super::supply::{Limited, StockPolicies};
+use super::supply::StockPolicies;
 use crate::decider::{Participant, Party};
+use crate::reference::Reference;
 
 /// What happens at the commit deadline while the outcome of an effect is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -98,9 +99,9 @@ pub struct Policies {
     /// What is done while a system is away. Configured in a section of its own.
     #[serde(skip)]
     pub degraded_modes: DegradedModes,
-    /// Which promotions and coupons have limits. Comes from the reference data.
+    /// The reference data of the moment: which promotions and coupons have limits.
     #[serde(skip)]
-    pub limited: Limited,
+    pub reference: Reference,
     /// Where stock comes from, and how letters to reservations are sent again.
     pub stock: StockPolicies,
     /// Re-sends to loyalty.
@@ -127,7 +128,7 @@ impl Default for Policies {
             parking_ms: 15 * 60_000,
             parked_most: 16,
             degraded_modes: DegradedModes::default(),
-            limited: Limited::default(),
+            reference: Reference::default(),
             stock: StockPolicies::default(),
             loyalty: Resend::default(),
             payment: Resend::default(),

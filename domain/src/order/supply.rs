@@ -11,6 +11,7 @@ use crate::ids::Key;
 use crate::messages::inbound::{FulfillmentPolicy, Submit};
 use crate::messages::json::JsonObject;
 use crate::money::Minor;
+use crate::reference::Reference;
 
 /// What has a number of uses or a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,15 +81,6 @@ impl Supply {
     }
 }
 
-/// Which promotions and coupons have limits. What the reference data does not name is free to use.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Limited {
-    /// Ids of promotions.
-    pub promotions: Arc<BTreeSet<String>>,
-    /// Codes of coupons.
-    pub coupons: Arc<BTreeSet<String>>,
-}
-
 /// How stock is set aside where the submit does not say it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -133,10 +125,10 @@ impl Default for StockPolicies {
 pub(super) fn choose(
     submit: &Submit,
     rules: &StockPolicies,
-    limited: &Limited,
+    reference: &Reference,
 ) -> Result<Option<Supply>, String> {
     let policy = policy(submit, rules)?;
-    let counters = counters(submit, limited);
+    let counters = counters(submit, reference);
     if policy == FulfillmentPolicy::ExternalAllocation && counters.is_empty() {
         return Ok(None);
     }
@@ -174,8 +166,8 @@ fn policy(submit: &Submit, rules: &StockPolicies) -> Result<FulfillmentPolicy, S
     }
 }
 
-/// The longest sku that has stock: with `~` and the id of a node it is the key of a cell.
-const SKU_MOST: usize = 64;
+/// The longest sku that has stock: with `~` and the longest id of a node it is the key of a cell.
+const SKU_MOST: usize = 47;
 
 fn check_skus(submit: &Submit, policy: FulfillmentPolicy) -> Result<(), String> {
     let has_stock = |sku: &str| {
@@ -193,13 +185,13 @@ fn check_skus(submit: &Submit, policy: FulfillmentPolicy) -> Result<(), String> 
     }
 }
 
-/// What the order uses of promotions and coupons with limits, each named once.
-fn counters(submit: &Submit, limited: &Limited) -> Vec<CounterUse> {
+/// What the order uses of promotions and coupons with limits, each named once. What the reference data does not name is free.
+fn counters(submit: &Submit, reference: &Reference) -> Vec<CounterUse> {
     let mut counters: Vec<CounterUse> = Vec::new();
-    if !limited.promotions.is_empty() {
+    if reference.promotions().len() > 0 {
         for line in &submit.lines {
             let Some(promotion) = &line.promotion else { continue };
-            if !limited.promotions.contains(promotion.id.as_str()) {
+            if reference.promotion(promotion.id.as_str()).is_none() {
                 continue;
             }
             let uses = u64::from(line.quantity.get());
@@ -218,9 +210,9 @@ fn counters(submit: &Submit, limited: &Limited) -> Vec<CounterUse> {
             }
         }
     }
-    if !limited.coupons.is_empty() {
+    if reference.coupons().len() > 0 {
         let mut codes = BTreeSet::new();
-        for code in submit.coupons.iter().filter(|code| limited.coupons.contains(code.as_str())) {
+        for code in submit.coupons.iter().filter(|code| reference.coupon(code.as_str()).is_some()) {
             if codes.insert(code.as_str()) {
                 counters.push(CounterUse {
                     counter: CounterKind::Coupon,

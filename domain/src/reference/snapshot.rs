@@ -61,7 +61,7 @@ fn unfit(message: String) -> Refusal {
 type Values<T> = Arc<BTreeMap<Arc<str>, Arc<T>>>;
 
 /// Reference data as of one revision. A copy shares everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reference {
     revision: u64,
     nodes: Values<Node>,

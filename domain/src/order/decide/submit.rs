@@ -26,7 +26,7 @@ pub(super) fn submit(
     let mut problem = content.problem();
     if problem.is_none() {
         let policies = order.context.policies;
-        match supply::choose(submit, &policies.stock, &policies.limited) {
+        match supply::choose(submit, &policies.stock, &policies.reference) {
             Ok(supply) => content.supply = supply.map(Into::into),
             Err(nonsense) => problem = Some(nonsense),
         }

@@ -1,8 +1,5 @@
 //! Promotions and coupons with limits: reserved before the commit, finalized with it, given back with the whole order.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use domain::order::state::Phase;
 use serde_json::{Value, json};
 
@@ -12,9 +9,9 @@ use super::shelf::{Shelf, Shop};
 use super::steps::two_cards;
 
 fn limited(desk: &mut Desk) {
-    let set = |text: &str| Arc::new(BTreeSet::from([text.to_owned()]));
-    desk.policies.limited.promotions = set("bf26");
-    desk.policies.limited.coupons = set("BF26");
+    for key in ["promotion.bf26", "coupon.BF26"] {
+        desk.policies.reference.put(1, key, Some(br#"{"uses": 500}"#)).unwrap();
+    }
 }
 
 fn order() -> Value {

@@ -112,7 +112,7 @@ fn given_a_wish_that_makes_no_sense_when_submitted_then_field_value_and_remedy_a
         ),
         (
             odd_sku,
-            "lines[0].sku is \"SKU A\", which cannot have stock of ours: it needs the form [A-Za-z0-9_-]{1,64}; correct \
+            "lines[0].sku is \"SKU A\", which cannot have stock of ours: it needs the form [A-Za-z0-9_-]{1,47}; correct \
              it, or choose external_allocation instead of hold_at_submit",
         ),
     ];

@@ -52,8 +52,7 @@ fn shop(world: &World) -> Shop {
     }
     shelf.uses = [("coupon~BF26".to_owned(), world.stock[3].0 % 2)].into();
     let mut shop = Shop::of(shelf);
-    let coupons = &mut shop.desk.policies.limited.coupons;
-    *coupons = std::sync::Arc::new(["BF26".to_owned()].into());
+    shop.desk.policies.reference.put(1, "coupon.BF26", Some(br#"{"uses": 1}"#)).unwrap();
     shop.desk.policies.stock.backorder = world.backorder;
     let mut body = body(&world.walk);
     body["fulfillment"] = json!({"policy": world.policy});
