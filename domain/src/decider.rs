@@ -298,6 +298,12 @@ pub trait Decider: Sized + 'static {
     /// How the message that made it was settled; none = not yet.
     fn outcome(state: &Self::State) -> Option<Outcome>;
 
+    /// The receipt that says how that message was settled, if this kind has a form of its own: a JSON object. None = the form
+    /// that all share.
+    fn receipt(_entity: &EntityId, _state: &Self::State, _outcome: &Outcome) -> Option<Bytes> {
+        None
+    }
+
     /// When a timer must come next.
     fn next_deadline(state: &Self::State) -> Option<Timestamp>;
 

@@ -37,6 +37,7 @@ pub fn documents() -> Vec<Document> {
     let others = [
         ("evt/all.page".to_owned(), of_outgoing::<answers::Page<'static>>()),
         ("receipt/receipt".to_owned(), of_outgoing::<answers::Receipt<'static>>()),
+        ("receipt/reservation".to_owned(), of_outgoing::<reservations::ReservationReceipt<'static>>()),
         ("dlq/dead_letter".to_owned(), of_outgoing::<answers::DeadLetter<'static>>()),
         ("reference/node".to_owned(), of_incoming::<Node>()),
         ("reference/item".to_owned(), of_incoming::<Item>()),

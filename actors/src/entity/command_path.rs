@@ -156,13 +156,14 @@ fn answer<D: Decider>(
 ) {
     let Some(addressee) = addressee else { return };
     let (partition, intake) = (&actor.partition, envelope.plane == Plane::Intake);
+    let own = |outcome: &_| D::receipt(&actor.id, &actor.entity.state, outcome);
     let receipt = match (answer, outcome) {
         (Answer::Rejected(reason), Some(outcome)) if intake && outcome.rejected.as_ref() == Some(reason) => {
-            receipts::of_outcome(&partition.env, &addressee, outcome)
+            receipts::of_outcome(&partition.env, &addressee, outcome, own(outcome))
         }
         (Answer::Rejected(reason), _) => receipts::rejected(&partition.env, &addressee, version, reason),
         (Answer::Accepted | Answer::Later, Some(outcome)) if intake => {
-            receipts::of_outcome(&partition.env, &addressee, outcome)
+            receipts::of_outcome(&partition.env, &addressee, outcome, own(outcome))
         }
         (Answer::Accepted, _) => receipts::accepted(&partition.env, &addressee, version),
         (Answer::Later, _) => {
@@ -332,6 +333,7 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
         actor.number,
         entity.version,
         settled.outcome.as_ref(),
+        |outcome| D::receipt(&actor.id, &entity.state, outcome),
         &settled.wishes,
     );
     queued.decider = Some(actor.number);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bus::ports::Outgoing;
+use bytes::Bytes;
 use domain::decider::{Answer, Decider, Outcome};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::EntityId;
@@ -102,15 +103,20 @@ pub(crate) fn not_now<P, T>(env: &Environment<P, T>, addressee: &Addressee, why:
     message(addressee, &Receipt { reason: Some(&reason), retry_after_ms, ..receipt })
 }
 
-/// A settled outcome, the same every time it is told.
+/// A settled outcome, the same every time it is told; `own` is its body if the kind has a form of its own.
 pub(crate) fn of_outcome<P, T>(
     env: &Environment<P, T>,
     addressee: &Addressee,
     outcome: &Outcome,
+    own: Option<Bytes>,
 ) -> Outgoing {
-    match &outcome.rejected {
+    let receipt = match &outcome.rejected {
         None => accepted(env, addressee, outcome.version),
         Some(reason) => rejected(env, addressee, outcome.version, reason),
+    };
+    match own {
+        Some(body) => Outgoing { body, ..receipt },
+        None => receipt,
     }
 }
 
@@ -175,6 +181,7 @@ impl<D: Decider> Partition<D> {
         number: u32,
         version: u64,
         outcome: Option<&Outcome>,
+        own: impl Fn(&Outcome) -> Option<Bytes>,
         settled: &[((String, String), Answer)],
     ) {
         let mut receipts = self.receipts.borrow_mut();
@@ -186,7 +193,9 @@ impl<D: Decider> Partition<D> {
         for receipt in of_entity {
             let Some(waiter) = receipts.waiting.get(&(number, receipt)) else { continue };
             let message = match &waiter.awaited {
-                Awaited::Outcome => outcome.map(|outcome| of_outcome(&self.env, &waiter.addressee, outcome)),
+                Awaited::Outcome => {
+                    outcome.map(|outcome| of_outcome(&self.env, &waiter.addressee, outcome, own(outcome)))
+                }
                 Awaited::Wish(source, id) => settled
                     .iter()
                     .find(|((known_source, known_id), _)| known_source == source && known_id == id)

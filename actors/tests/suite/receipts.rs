@@ -124,3 +124,21 @@ fn given_a_reply_to_that_is_not_allowed_when_it_is_taken_then_nothing_is_sent_th
         assert!(heard.is_err(), "{heard:?}");
     });
 }
+
+#[test]
+fn given_a_kind_with_a_form_of_its_own_when_new_work_is_settled_then_its_receipt_has_that_form_every_time() {
+    run(async {
+        let mut world = World::new();
+        let node = world.node().await;
+        let heard = inbox(&world).await;
+        let own = json!({"tally_id": "own", "outcome": "accepted", "version": 2});
+        let headers = [("ce-id", "1"), ("ce-source", "/test"), ("Reply-To", REPLY)];
+        let body = json!({"tally_id": "own", "waits": true});
+        world.say(Plane::Intake, "tally.open", "own", body.clone(), &headers).await;
+        world.say(Plane::Fact, "tally.accept", "own", json!({"tally_id": "own"}), &identity("2")).await;
+        world.until_version(&node, "own", 2).await;
+        expect(&heard, own.clone()).await;
+        world.say(Plane::Intake, "tally.open", "own", body, &headers).await;
+        expect(&heard, own).await;
+    });
+}

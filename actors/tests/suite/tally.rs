@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
 use domain::decider::{
     Addressed, Answer, Command, Context, Decider, Decision, EffectState, Input, OpenEffect, Outcome,
     Participant, Party, Published, Trace,
@@ -283,6 +284,13 @@ impl Decider for Tally {
 
     fn outcome(state: &State) -> Option<Outcome> {
         state.outcome.clone()
+    }
+
+    /// The tally called `own` has a receipt of its own form.
+    fn receipt(entity: &EntityId, _: &State, outcome: &Outcome) -> Option<Bytes> {
+        let key = entity.key.as_str();
+        let told = json!({"tally_id": key, "outcome": "accepted", "version": outcome.version});
+        (key == "own").then(|| told.to_string().into())
     }
 
     fn next_deadline(state: &State) -> Option<Timestamp> {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::{Either, Event, Kind, State};
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, Input, Letter, OpenEffect, Outcome, Published, Trace,
@@ -193,6 +195,11 @@ impl<A: Kind, B: Kind<Posted = A::Posted>> Decider for Both<A, B> {
 
     fn posted(state: &Self::State) -> Option<Self::Posted> {
         by(state, A::posted, B::posted).flatten()
+    }
+
+    fn receipt(entity: &EntityId, state: &Self::State, outcome: &Outcome) -> Option<Bytes> {
+        let first = |state| A::receipt(entity, state, outcome);
+        by(state, first, |state| B::receipt(entity, state, outcome)).flatten()
     }
 
     fn trace(state: &Self::State) -> Trace<'_> {

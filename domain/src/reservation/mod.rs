@@ -32,6 +32,8 @@ pub use message::Message;
 pub use policies::Policies;
 pub use state::State;
 
+use bytes::Bytes;
+
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, EffectState, Input, Letter, OpenEffect, Outcome, Party,
     Published, Trace,
@@ -39,6 +41,7 @@ use crate::decider::{
 use crate::envelope::Envelope;
 use crate::gates::Urgency;
 use crate::ids::{EntityId, Token};
+use crate::kinds::Kind;
 use crate::messages::outbound::answers::QueuePlace;
 use crate::reason::{Reason, Refusal};
 use crate::sourcing::Availability;
@@ -47,6 +50,10 @@ use crate::time::Timestamp;
 /// Reservations, as a kind of entity.
 #[derive(Debug, Clone, Copy)]
 pub struct Reservation;
+
+impl Kind for Reservation {
+    const NAME: &'static str = "reservation";
+}
 
 impl Decider for Reservation {
     type State = State;
@@ -83,6 +90,10 @@ impl Decider for Reservation {
     fn outcome(state: &State) -> Option<Outcome> {
         let (version, rejected) = state.outcome.clone()?;
         Some(Outcome { version, rejected })
+    }
+
+    fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> Option<Bytes> {
+        Some(view::receipt(entity, state, outcome))
     }
 
     fn next_deadline(state: &State) -> Option<Timestamp> {

@@ -1,11 +1,13 @@
 //! The JSON document that the API shows of a reservation.
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::state::State;
+use crate::decider::Outcome;
 use crate::ids::{EntityId, Key};
-use crate::messages::outbound::answers::QueuePlace;
-use crate::messages::outbound::reservations::UnitsAtNode;
+use crate::messages::outbound::answers::{QueuePlace, ReceiptOutcome};
+use crate::messages::outbound::reservations::{ReservationReceipt, UnitsAtNode};
 use crate::reason::Reason;
 use crate::sourcing::Record;
 
@@ -103,6 +105,21 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
         sourcing: state.record.as_deref(),
     };
     serde_json::to_string(&view).expect("a view has only text keys and plain numbers")
+}
+
+/// The receipt of `reservation.hold`: what is held by now.
+pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> Bytes {
+    let rejected = outcome.rejected.as_ref();
+    let is_held = rejected.is_none() && state.content.is_some();
+    let receipt = ReservationReceipt {
+        reservation_id: entity.key.as_str(),
+        outcome: if rejected.is_none() { ReceiptOutcome::Accepted } else { ReceiptOutcome::Rejected },
+        version: outcome.version,
+        lines: if is_held { state.placed() } else { Vec::new() },
+        expires_at: state.expires_at.map(|at| at.to_string()),
+        reason: rejected,
+    };
+    serde_json::to_vec(&receipt).expect("a receipt is plain data").into()
 }
 
 fn lines(state: &State) -> Vec<LineView<'_>> {

@@ -112,7 +112,7 @@ fn given_every_schema_when_compared_with_its_example_then_fields_and_requirement
         let has_no_owner = ["evt/all.page", "dlq/dead_letter"].contains(&path.as_str());
         let owner = match &*path {
             _ if has_no_owner || path.starts_with("reference/") => None,
-            reservation if reservation.contains("/reservation.") => Some("/reservation_id"),
+            reservation if reservation.contains("/reservation") => Some("/reservation_id"),
             _ => Some("/order_id"),
         };
         let named = required

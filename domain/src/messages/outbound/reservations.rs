@@ -1,6 +1,7 @@
 //! What reservations tell the outside: the `data` of their events.
 
 use crate::decider::Published;
+use crate::messages::outbound::answers::ReceiptOutcome;
 use crate::messages::outbound::commands::{SkuQuantity, outgoing};
 use crate::reason::Reason;
 
@@ -102,6 +103,24 @@ outgoing! {
         pub node: &'a str,
         /// How many units.
         pub quantity: u32,
+    }
+}
+
+outgoing! {
+    /// The receipt of `reservation.hold`.
+    pub struct ReservationReceipt<'a> {
+        /// The reservation.
+        pub reservation_id: &'a str,
+        /// How it was settled.
+        pub outcome: ReceiptOutcome,
+        /// The version of the reservation after it.
+        pub version: u64,
+        /// Which units are held at which node.
+        pub lines: Vec<UnitsAtNode<'a>>,
+        /// When it ends by itself; null if it does not, or is over.
+        pub expires_at: Option<String>,
+        /// Why not; null unless rejected.
+        pub reason: Option<&'a Reason>,
     }
 }
 

@@ -318,6 +318,31 @@ fn given_business_events_when_told_then_subscribers_find_every_field_where_it_wa
     }
 }
 
+#[test]
+fn given_a_hold_of_a_shop_when_it_is_settled_then_its_receipt_names_nodes_and_time_or_the_reason() {
+    let body = |id: &str, quantity| {
+        let lines = json!([{"line": 1, "sku": "A", "quantity": quantity}]);
+        json!({"reservation_id": id, "lines": lines, "ttl_ms": 60_000})
+    };
+    let mut desk = Desk::new(&[("A~n1", 2)]);
+    for (id, quantity) in [("r-1", 2), ("r-2", 9)] {
+        desk.say(Plane::Intake, "hold", &body(id, quantity)).unwrap();
+        desk.run();
+    }
+    let receipt = |id: &str| -> Value {
+        let state = desk.state(id);
+        let outcome = Reservation::outcome(state).unwrap();
+        serde_json::from_slice(&Reservation::receipt(&entity("reservation", id), state, &outcome).unwrap())
+            .unwrap()
+    };
+    let held = receipt("r-1");
+    read("messages/v1/receipt/reservation.json", || pretty(&held));
+    assert_eq!(held, golden("receipt/reservation"));
+    let refused = receipt("r-2");
+    assert_eq!((&refused["outcome"], &refused["lines"]), (&json!("rejected"), &json!([])));
+    assert_eq!((&refused["expires_at"], &refused["reason"]["code"]), (&Value::Null, &json!("out_of_stock")));
+}
+
 fn rewritten(message: &Message) -> Value {
     match message {
         Message::Hold(body) => serde_json::to_value(body),
