@@ -135,6 +135,7 @@ fn given_a_kind_with_a_form_of_its_own_when_new_work_is_settled_then_its_receipt
         let headers = [("ce-id", "1"), ("ce-source", "/test"), ("Reply-To", REPLY)];
         let body = json!({"tally_id": "own", "waits": true});
         world.say(Plane::Intake, "tally.open", "own", body.clone(), &headers).await;
+        world.until_version(&node, "own", 1).await;
         world.say(Plane::Fact, "tally.accept", "own", json!({"tally_id": "own"}), &identity("2")).await;
         world.until_version(&node, "own", 2).await;
         expect(&heard, own.clone()).await;
