@@ -5,19 +5,23 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::availability::Shelves;
+use crate::config::{self, Config};
+use crate::control::knobs::Knobs;
+use crate::control::{self, Control};
+use crate::product::{self, Kinds, Policies, Posted};
+use crate::reference::Watcher;
+use crate::reference::report::Report;
+use crate::telemetry::{Exposition, PartitionState};
 use actix::System;
 use actors::clock::SystemClock;
 use actors::node::{self, Node, PartitionStatus, Placement};
+use actors::{InForce, PostedBoard};
 use bus::layout::Layout;
 use bus::memory::MemoryBus;
 use bus::nats::{ConnectError, NatsBus, NatsOptions, Sync};
 use bus::ports::SharedBus;
-use domain::order::{Order, Policies};
-
-use crate::config::{self, Config};
-use crate::control::knobs::Knobs;
-use crate::control::{self, Control};
-use crate::telemetry::{Exposition, PartitionState};
+use domain::ids::Token;
 
 /// Runs `work` on a runtime of its own on this thread.
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -50,12 +54,28 @@ pub const fn sync(configured: config::Sync) -> Sync {
     }
 }
 
-/// A node for orders, with its partitions spread over the configured threads.
-pub fn node(config: &Config, bus: SharedBus, layout: Layout) -> Node {
+/// How much can be sold, as `board` shows it.
+pub fn shelves(board: Arc<PostedBoard<Posted>>, reference: Arc<Report>) -> Shelves {
+    let look = move |tenant: &Token, key: &str| board.look(tenant.as_str(), "stock", key);
+    Shelves::new(Box::new(look), reference, Arc::new(SystemClock))
+}
+
+/// A watcher of the reference data that `policies` get.
+pub fn watcher(policies: &InForce<Policies>, bus: SharedBus, layout: Layout) -> Watcher {
+    let policies = policies.clone();
+    Watcher::new(bus, layout, move |reference| product::take_reference(&policies, reference))
+}
+
+/// A node for all kinds, with its partitions spread over the configured threads.
+pub fn node(
+    config: &Config,
+    bus: SharedBus,
+    layout: Layout,
+    policies: InForce<Policies>,
+) -> (Node, Arc<PostedBoard<Posted>>) {
     let bounds = actors::config::NodeConfig { instance: instance(), ..config.node.clone() };
     let placement = Placement::Arbiters(config.runtime.threads);
-    let policies = Policies { degraded_modes: config.degraded_modes, ..config.order.clone() };
-    node::start::<Order>(bounds, policies, bus, layout, Arc::new(SystemClock), placement)
+    node::start_with_board::<Kinds>(bounds, policies, bus, layout, Arc::new(SystemClock), placement)
 }
 
 /// The control of a node, which writes to the audit on the same bus.

@@ -1,13 +1,14 @@
 //! The server: command line, configuration, composition, HTTP, telemetry.
 //!
 //! Promise of this crate: it decides nothing about orders. It reads what an operator wants, picks the adapters in one place
-//! ([`composition`]) and shows what the actors say.
+//! ([`composition`]) and the kinds of entity in another ([`product`]), and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
 //! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is watched, shown and controlled ([`reference`],
-//! [`api`], [`control`], [`telemetry`]).
+//! [`availability`], [`api`], [`control`], [`telemetry`]).
 
 pub mod api;
+pub mod availability;
 pub mod cli;
 pub mod composition;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod demo;
 pub mod exit;
 pub mod load;
 pub mod operate;
+pub mod product;
 pub mod query;
 pub mod raw;
 pub mod reference;

@@ -1,7 +1,8 @@
 //! HTTP on loopback: probes, metrics, orders, and what an operator can change while the server runs. Work comes in over NATS.
 //!
 //! Reading order: [`problem`] (every answer that is no success), `request_id` (what holds for every request), then what can be
-//! asked: `probes`, `orders`, `reference`, [`control`]; `openapi` describes it all.
+//! asked: `probes`, `orders`, `reservations`, `stock`, `reference`,
+//! [`control`]; `openapi` describes it all.
 
 pub mod control;
 mod methods;
@@ -12,6 +13,8 @@ pub mod problem;
 pub mod problem_code;
 mod reference;
 mod request_id;
+mod reservations;
+mod stock;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -21,8 +24,9 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use async_trait::async_trait;
-use domain::ids::EntityId;
+use domain::ids::{EntityId, Token};
 
+use crate::availability::{Availability, Mistaken, Question};
 use crate::exit::Failure;
 use crate::reference::report::ReferenceReport;
 use control::{Hosts, Steering};
@@ -71,14 +75,21 @@ pub trait Surface: Send + Sync + 'static {
     /// All metrics as text for Prometheus.
     fn metrics(&self) -> String;
 
-    /// An order; none = nobody has heard of it.
-    async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable>;
+    /// An order, a reservation or any other entity; none = nobody has heard of it.
+    async fn entity(&self, id: &EntityId) -> Result<Option<View>, Unreadable>;
 
     /// The timeline of an order as JSON; none = nobody has heard of it.
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable>;
 
     /// Reference data in force.
-    fn reference(&self) -> Result<ReferenceReport, Unreadable>;
+    fn reference(&self) -> Result<ReferenceReport, Unreadable> {
+        Err(Unreadable::NotNow("nobody watches reference data here".to_owned()))
+    }
+
+    /// How much of some items can be sold where, or what is wrong with the question.
+    fn availability(&self, _: &Token, _: &Question) -> Result<Result<Availability, Mistaken>, Unreadable> {
+        Err(Unreadable::NotNow("nobody looks at stock here".to_owned()))
+    }
 }
 
 /// What is behind the HTTP surface, and who may ask for it.
@@ -127,6 +138,9 @@ fn routes(service: &mut web::ServiceConfig, behind: &Behind) {
     let mut api = web::scope("/api/v1")
         .service(only_reads("/openapi.json", |route| route.to(openapi::openapi)))
         .service(only_reads("/reference", |route| route.to(reference::reference)))
+        .service(only_reads("/stock", |route| route.to(stock::bulk_stock)))
+        .service(only_reads("/stock/{sku}", |route| route.to(stock::stock)))
+        .service(only_reads("/reservations/{reservation_id}", |route| route.to(reservations::reservation)))
         .service(only_reads("/orders/{order_id}", |route| route.to(orders::order)))
         .service(only_reads("/orders/{order_id}/timeline", |route| route.to(orders::timeline)));
     if let Some(steering) = &behind.steering {

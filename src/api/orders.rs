@@ -40,9 +40,18 @@ pub(in crate::api) async fn order(
     scope: web::Query<Scope>,
 ) -> Result<HttpResponse, Problem> {
     let id = order_id(&path, &scope)?;
-    let view = surface.order(&id).await?.ok_or_else(|| unknown(&id))?;
+    shown(&request, surface.as_ref(), &id).await
+}
+
+/// The view of an entity, with its version as `ETag`.
+pub(super) async fn shown(
+    request: &HttpRequest,
+    surface: &dyn Surface,
+    id: &EntityId,
+) -> Result<HttpResponse, Problem> {
+    let view = surface.entity(id).await?.ok_or_else(|| unknown(id))?;
     let tag = format!("\"{}\"", view.version);
-    if known_already(&request, &tag) {
+    if known_already(request, &tag) {
         return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
     }
     Ok(HttpResponse::Ok()
@@ -67,20 +76,26 @@ pub(in crate::api) async fn timeline(
 }
 
 fn order_id(path: &OrderPath, scope: &Scope) -> Result<EntityId, Problem> {
+    entity("order", &path.order_id, scope)
+}
+
+/// The entity that a path names.
+pub(super) fn entity(kind: &str, key: &str, scope: &Scope) -> Result<EntityId, Problem> {
     let wrong = |what: &str, pointer: &str, problem: &InvalidId| {
         let mistake = Mistake::new(pointer, "malformed", format!("must be {}", problem.expected));
         let mistake = mistake.given(problem.text.clone().into());
         Problem::new(Code::BadRequest, format!("{what} {problem}")).errors(vec![mistake])
     };
-    let key = Key::new(&path.order_id).map_err(|problem| wrong("order id", "path:order_id", &problem))?;
+    let key = Key::new(key)
+        .map_err(|problem| wrong(&format!("{kind} id"), &format!("path:{kind}_id"), &problem))?;
     let tenant = scope.tenant.as_deref().unwrap_or("main");
     let tenant = Token::new(tenant).map_err(|problem| wrong("tenant", "query:tenant", &problem))?;
-    let kind = Token::new("order").expect("a literal of the allowed form");
+    let kind = Token::new(kind).expect("a literal of the allowed form");
     Ok(EntityId { tenant, kind, key })
 }
 
 fn unknown(id: &EntityId) -> Problem {
-    Problem::new(Code::NotFound, format!("tenant {} has no order {}", id.tenant, id.key))
+    Problem::new(Code::NotFound, format!("tenant {} has no {} {}", id.tenant, id.kind, id.key))
 }
 
 /// Does the client say that it has this version? Weak and strong tags are the same here: the version is the content.

@@ -4,9 +4,11 @@ use actix_web::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 use async_trait::async_trait;
-use domain::ids::EntityId;
+use domain::ids::{EntityId, Token};
 
 use super::{Behind, Readiness, Surface, Unreadable, View, routes};
+use crate::availability::tests::shelves;
+use crate::availability::{Availability, Mistaken, Question};
 use crate::reference::report::{ReferenceReport, Report};
 
 /// Knows order `o-1` of tenant `main`, recovers the partition of `o-2`, and is not ready.
@@ -22,7 +24,11 @@ impl Surface for Fixed {
         "# EOF\n".to_owned()
     }
 
-    async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
+    async fn entity(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
+        if id.kind.as_str() == "reservation" {
+            let json = r#"{"reservation_id":"r-1"}"#.to_owned();
+            return Ok((id.key.as_str() == "r-1").then_some(View { version: 5, json }));
+        }
         match (id.tenant.as_str(), id.key.as_str()) {
             ("main", "o-1") => Ok(Some(View { version: 41, json: r#"{"order_id":"o-1"}"#.to_owned() })),
             ("main", "o-2") => Err(Unreadable::NotNow("recovering".to_owned())),
@@ -33,11 +39,19 @@ impl Surface for Fixed {
     }
 
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
-        Ok(self.order(id).await?.map(|_| r#"{"entries":[]}"#.to_owned()))
+        Ok(self.entity(id).await?.map(|_| r#"{"entries":[]}"#.to_owned()))
     }
 
     fn reference(&self) -> Result<ReferenceReport, Unreadable> {
         Ok(Report::default().show())
+    }
+
+    fn availability(
+        &self,
+        tenant: &Token,
+        question: &Question,
+    ) -> Result<Result<Availability, Mistaken>, Unreadable> {
+        Ok(shelves(&[("A", "berlin", 7), ("A", "hamburg", 2), ("B", "berlin", 1)]).look(tenant, question))
     }
 }
 
@@ -72,6 +86,40 @@ async fn a_known_order_has_its_version_as_etag() {
     let (status, kind, tag, body) = get("/api/v1/orders/o-1", None).await;
     assert_eq!((status, kind.as_str(), tag.as_str()), (StatusCode::OK, "application/json", "\"41\""));
     assert_eq!(body, r#"{"order_id":"o-1"}"#);
+}
+
+#[actix_web::test]
+async fn stock_shows_the_cells_of_one_item_or_of_many_and_what_is_wrong_with_a_question() {
+    let cells = async |path: &str| -> Vec<String> {
+        let (status, _, _, body) = get(path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let cells = body["cells"].as_array().unwrap();
+        cells
+            .iter()
+            .map(|cell| format!("{}~{}:{}", cell["sku"], cell["node"], cell["available"]).replace('"', ""))
+            .collect()
+    };
+    assert_eq!(cells("/api/v1/stock/A").await, ["A~berlin:7", "A~hamburg:2"]);
+    assert_eq!(cells("/api/v1/stock/A?nodes=hamburg").await, ["A~hamburg:2"]);
+    assert_eq!(cells("/api/v1/stock/A?tenant=other").await, Vec::<String>::new());
+    assert_eq!(cells("/api/v1/stock?skus=B,A,C&nodes=berlin").await, ["B~berlin:1", "A~berlin:7"]);
+    for path in
+        ["/api/v1/stock", "/api/v1/stock?skus=", "/api/v1/stock/A~berlin", "/api/v1/stock/A?nodes=a.b"]
+    {
+        let (status, _, _, body) = get(path, None).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {body}");
+    }
+}
+
+#[actix_web::test]
+async fn a_reservation_is_shown_as_an_order_is() {
+    let (status, _, tag, body) = get("/api/v1/reservations/r-1", None).await;
+    assert_eq!((status, tag.as_str()), (StatusCode::OK, "\"5\""));
+    assert_eq!(body, r#"{"reservation_id":"r-1"}"#);
+    let (status, _, _, body) = get("/api/v1/reservations/o-1", None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body.contains("has no reservation o-1"), "{body}");
 }
 
 #[actix_web::test]

@@ -30,12 +30,28 @@ pub struct Config {
     pub log: Log,
     /// The rules of an order.
     pub order: domain::order::Policies,
+    /// The rules of a reservation, and how nodes are chosen.
+    pub reservation: domain::reservation::Policies,
+    /// The rules of a stock cell.
+    pub stock: domain::stock::Policies,
+    /// The bounds of a counter of promotions and coupons.
+    pub counter: Counter,
     /// What an order does while a system is away.
     pub degraded_modes: domain::order::DegradedModes,
     /// The bounds of the actors.
     pub node: actors::config::NodeConfig,
     /// How the work is laid on the machine.
     pub runtime: Runtime,
+}
+
+/// The bounds of a counter of promotions and coupons. Its limits are reference data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counter {
+    /// Claims that may live in one counter.
+    pub claims_most: usize,
+    /// Customers that one counter tells apart.
+    pub customers_most: usize,
 }
 
 /// The connection to NATS.

@@ -30,6 +30,12 @@ fn keys_of_the_default_file_are_the_keys_of_the_config() {
 fn the_defaults_of_the_code_are_the_defaults_of_the_file() {
     let order = domain::order::Policies::default();
     assert_eq!(Config::default().order, order);
+    let reservation = toml::Value::try_from(domain::reservation::Policies::default()).unwrap();
+    assert_eq!(toml::Value::try_from(Config::default().reservation).unwrap(), reservation);
+    assert_eq!(Config::default().stock, domain::stock::Policies::default());
+    let counter = domain::counter::Policies::default();
+    let of_file = Config::default().counter;
+    assert_eq!((of_file.claims_most, of_file.customers_most), (counter.claims_most, counter.customers_most));
     let of_code = toml::Value::try_from(actors::config::NodeConfig::default()).unwrap();
     let of_file = toml::Value::try_from(Config::default().node).unwrap();
     assert_eq!(of_code, of_file);

@@ -19,6 +19,7 @@ impl Config {
         let mut mistakes = Vec::new();
         self.check_surface(&mut mistakes);
         self.check_order(&mut mistakes);
+        self.check_stock(&mut mistakes);
         self.check_node(&mut mistakes);
         self.check_flow(&mut mistakes);
         if mistakes.is_empty() {
@@ -162,6 +163,27 @@ impl Config {
             for twice in quotas.iter().filter(|quota| !names.insert(&quota.name)) {
                 mistakes.push(format!("node.flow.{key}: {} has two quotas", twice.name));
             }
+        }
+    }
+
+    fn check_stock(&self, mistakes: &mut Vec<String>) {
+        mistakes.extend(self.reservation.problems().iter().map(|problem| format!("reservation.{problem}")));
+        let size = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        for (key, value, unit, least, most) in [
+            ("stock.claims_most", size(self.stock.claims_most), "claims", 1, 1_000_000),
+            ("stock.stale_after_ms", self.stock.stale_after_ms, "ms", 0, 90 * DAY_MS),
+            ("counter.claims_most", size(self.counter.claims_most), "claims", 1, 1_000_000),
+            ("counter.customers_most", size(self.counter.customers_most), "customers", 1, 1_000_000),
+        ] {
+            if !(least..=most).contains(&value) {
+                mistakes.push(format!("{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
+        }
+        if self.stock.thresholds.len() > 16 {
+            mistakes.push(format!(
+                "stock.thresholds has {} numbers: must be at most 16",
+                self.stock.thresholds.len()
+            ));
         }
     }
 

@@ -19,7 +19,7 @@ use crate::cli::DemoOptions;
 use crate::composition;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::telemetry;
+use crate::{product, telemetry};
 use progress::Display;
 use stage::Stage;
 
@@ -46,7 +46,8 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
         config.node.command_batches = Batches::all(true);
     }
     config.node.command_formats = Formats::all(format(options));
-    let node = composition::node(&config, stage.bus.clone(), stage.layout.clone());
+    let (node, _) =
+        composition::node(&config, stage.bus.clone(), stage.layout.clone(), product::policies(&config));
     let outcome = tokio::select! {
         biased;
         report = async {

@@ -20,6 +20,7 @@ use super::cli::TargetOptions;
 use super::server::{Keeper, configuration, environment, used};
 use super::trouble::Trouble;
 use crate::composition;
+use crate::product;
 use crate::setup::reach;
 
 /// The most partitions that a layout has.
@@ -64,7 +65,7 @@ impl Stage {
         let config = configuration(scenario)?;
         let layout = crate::raw::stage::layout().in_memory();
         let bus = composition::memory(&layout);
-        let node = composition::node(&config, bus.clone(), layout.clone());
+        let (node, _) = composition::node(&config, bus.clone(), layout.clone(), product::policies(&config));
         let ready = async {
             while node.status().state != NodeState::Ready {
                 tokio::time::sleep(Duration::from_millis(5)).await;

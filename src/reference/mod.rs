@@ -34,7 +34,10 @@ const OPERATION: &str = "KV-Operation";
 /// The header with which the broker says the same of a value whose time is over.
 const MARKER: &str = "Nats-Marker-Reason";
 
-/// Reads the bucket, and keeps what it says.
+/// Who is given each new snapshot.
+type Taker = Box<dyn Fn(&Reference) + Send + Sync>;
+
+/// Reads the bucket, and gives on what it says.
 pub struct Watcher {
     bus: SharedBus,
     layout: Layout,
@@ -42,6 +45,7 @@ pub struct Watcher {
     at: Position,
     reader: Option<Box<dyn Reader>>,
     report: Arc<Report>,
+    taker: Taker,
 }
 
 impl fmt::Debug for Watcher {
@@ -51,10 +55,10 @@ impl fmt::Debug for Watcher {
 }
 
 impl Watcher {
-    /// Watches the bucket of `layout`.
-    pub fn new(bus: SharedBus, layout: Layout) -> Self {
-        let (current, report) = (Reference::default(), Arc::default());
-        Self { bus, layout, current, at: Position::default(), reader: None, report }
+    /// Watches the bucket of `layout`; each new snapshot goes to `taker`.
+    pub fn new(bus: SharedBus, layout: Layout, taker: impl Fn(&Reference) + Send + Sync + 'static) -> Self {
+        let (current, report, taker) = (Reference::default(), Arc::default(), Box::new(taker));
+        Self { bus, layout, current, at: Position::default(), reader: None, report, taker }
     }
 
     /// What is shown of it.
@@ -69,6 +73,13 @@ impl Watcher {
             self.reader = None;
             sleep(PAUSE).await;
         }
+        self.give();
+    }
+
+    /// Puts what is known into force.
+    fn give(&self) {
+        self.report.holds(&self.current);
+        (self.taker)(&self.current);
     }
 
     async fn read_to_the_end(&mut self) -> Result<(), OpenError> {
@@ -85,16 +96,20 @@ impl Watcher {
     /// Reads on until it is dropped.
     pub async fn watch(mut self) {
         loop {
-            if let Err(error) = self.read_on().await {
-                tracing::warn!(%error, "reference data cannot be watched right now; trying again");
-                self.reader = None;
-                sleep(PAUSE).await;
+            match self.read_on().await {
+                Ok(true) => self.give(),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "reference data cannot be watched right now; trying again");
+                    self.reader = None;
+                    sleep(PAUSE).await;
+                }
             }
         }
     }
 
-    /// Takes the next lot, if it comes soon.
-    async fn read_on(&mut self) -> Result<(), OpenError> {
+    /// Takes the next lot, if it comes soon; false = nothing came.
+    async fn read_on(&mut self) -> Result<bool, OpenError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             empty => {
@@ -103,15 +118,11 @@ impl Watcher {
             }
         };
         let lot = reader.next(LOT, PATIENCE).await?;
-        if lot.is_empty() {
-            return Ok(());
-        }
         for stored in &lot {
             self.take(stored);
             self.at = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
         }
-        self.report.holds(&self.current);
-        Ok(())
+        Ok(!lot.is_empty())
     }
 
     fn take(&mut self, stored: &Stored) {

@@ -75,7 +75,7 @@ impl Report {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn holds(&self, snapshot: &Reference) {
+    pub(crate) fn holds(&self, snapshot: &Reference) {
         self.known().snapshot = snapshot.clone();
     }
 
@@ -98,6 +98,11 @@ impl Report {
             errors: violations.into_iter().map(mistake).collect(),
         };
         known.refused.insert(key.to_owned(), value);
+    }
+
+    /// What is in force.
+    pub fn snapshot(&self) -> Reference {
+        self.known().snapshot.clone()
     }
 
     /// How it is now.

@@ -18,8 +18,13 @@ async fn write(bus: &MemoryBus, layout: &Layout, key: &str, value: Option<&str>)
     assert!(matches!(bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));
 }
 
-fn watcher(bus: &MemoryBus, layout: &Layout) -> Watcher {
-    Watcher::new(Arc::new(bus.clone()), layout.clone())
+fn watcher(bus: &MemoryBus, layout: &Layout) -> (Watcher, Arc<AtomicU64>) {
+    let seen = Arc::new(AtomicU64::new(0));
+    let told = Arc::clone(&seen);
+    let take = move |snapshot: &domain::reference::Reference| {
+        told.store(snapshot.revision(), Ordering::Relaxed);
+    };
+    (Watcher::new(Arc::new(bus.clone()), layout.clone(), take), seen)
 }
 
 async fn read(watcher: &mut Watcher) {
@@ -30,14 +35,14 @@ async fn read(watcher: &mut Watcher) {
 async fn given_values_that_come_and_go_then_the_snapshot_follows() {
     let layout = Layout::default();
     let bus = MemoryBus::real_time(&layout);
-    let mut watcher = watcher(&bus, &layout);
+    let (mut watcher, seen) = watcher(&bus, &layout);
     read(&mut watcher).await;
-    assert_eq!(watcher.report().show().revision, 0);
+    assert_eq!((watcher.report().show().revision, seen.load(Ordering::Relaxed)), (0, 0));
     write(&bus, &layout, "node.berlin", Some(NODE)).await;
     write(&bus, &layout, "item.SKU-A", Some("{}")).await;
     read(&mut watcher).await;
     let shown = watcher.report().show();
-    assert_eq!((shown.revision, shown.nodes, shown.items), (2, 1, 1));
+    assert_eq!((shown.revision, shown.nodes, shown.items, seen.load(Ordering::Relaxed)), (2, 1, 1, 2));
     write(&bus, &layout, "node.berlin", None).await;
     read(&mut watcher).await;
     let shown = watcher.report().show();
@@ -48,7 +53,7 @@ async fn given_values_that_come_and_go_then_the_snapshot_follows() {
 async fn given_a_bad_value_then_the_last_good_one_stays_and_the_bad_one_is_shown_until_a_good_one_comes() {
     let layout = Layout::default();
     let bus = MemoryBus::real_time(&layout);
-    let mut watcher = watcher(&bus, &layout);
+    let (mut watcher, _) = watcher(&bus, &layout);
     write(&bus, &layout, "node.berlin", Some(NODE)).await;
     read(&mut watcher).await;
     write(&bus, &layout, "node.berlin", Some(&NODE.replace("40", "-1"))).await;
@@ -70,7 +75,7 @@ async fn given_a_bad_value_then_the_last_good_one_stays_and_the_bad_one_is_shown
 async fn given_very_many_bad_values_then_the_first_are_shown_and_all_are_counted() {
     let layout = Layout::default();
     let bus = MemoryBus::real_time(&layout);
-    let mut watcher = watcher(&bus, &layout);
+    let (mut watcher, _) = watcher(&bus, &layout);
     for number in 0..150 {
         write(&bus, &layout, &format!("item.SKU-{number:03}"), Some("[]")).await;
     }
@@ -85,7 +90,7 @@ async fn given_a_broker_that_is_away_then_it_is_said_and_tried_again() {
     let bus = MemoryBus::real_time(&layout);
     write(&bus, &layout, "item.SKU-A", Some("{}")).await;
     bus.disconnect();
-    let mut watcher = watcher(&bus, &layout);
+    let (mut watcher, _) = watcher(&bus, &layout);
     let (said, back) = (AtomicU64::new(0), bus.clone());
     let waiting = |_| {
         if said.fetch_add(1, Ordering::Relaxed) == 2 {

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use actors::node::{Node, NodeState, ReadError};
 use async_trait::async_trait;
 use bus::ports::SharedBus;
-use domain::ids::EntityId;
+use domain::ids::{EntityId, Token};
 
 use super::start::Started;
 use crate::api::control::Steering;
 use crate::api::{Readiness, Surface, Unreadable, View};
+use crate::availability::{Availability, Mistaken, Question, Shelves};
 use crate::composition;
 use crate::control::Control;
 use crate::reference::report::{ReferenceReport, Report};
@@ -35,6 +36,7 @@ struct Running {
     durability: String,
     control: Arc<Control>,
     reference: Arc<Report>,
+    shelves: Shelves,
 }
 
 /// The state of the process; shared by HTTP, queries and the one who starts and ends it.
@@ -69,7 +71,7 @@ impl Lifecycle {
     }
 
     /// The node runs.
-    pub(super) fn running(&self, started: &Started, durability: String) {
+    pub(super) fn running(&self, started: &Started, shelves: Shelves, durability: String) {
         let Started { node, bus, control, reference, .. } = started;
         let exposition = composition::exposition(node)
             .with_control(Arc::clone(control))
@@ -81,6 +83,7 @@ impl Lifecycle {
             durability,
             control: Arc::clone(control),
             reference: reference.report(),
+            shelves,
         };
         let first = self.running.set(running).is_ok();
         assert!(first, "a process starts its node once");
@@ -130,7 +133,7 @@ impl Surface for Lifecycle {
         self.running.get().map_or_else(|| "# EOF\n".to_owned(), |running| running.exposition.render())
     }
 
-    async fn order(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
+    async fn entity(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
         let view = self.running_now()?.node.read(id).await.map_err(|error| unreadable(&error))?;
         Ok(view.map(|view| View { version: view.version, json: view.json }))
     }
@@ -141,6 +144,14 @@ impl Surface for Lifecycle {
 
     fn reference(&self) -> Result<ReferenceReport, Unreadable> {
         Ok(self.running_now()?.reference.show())
+    }
+
+    fn availability(
+        &self,
+        tenant: &Token,
+        question: &Question,
+    ) -> Result<Result<Availability, Mistaken>, Unreadable> {
+        Ok(self.running_now()?.shelves.look(tenant, question))
     }
 }
 

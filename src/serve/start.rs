@@ -14,6 +14,7 @@ use super::lifecycle::Lifecycle;
 use crate::composition;
 use crate::config::Config;
 use crate::control::Control;
+use crate::product;
 use crate::reference::Watcher;
 use crate::setup::remedy;
 
@@ -46,14 +47,16 @@ pub(super) async fn when_possible(config: &Config, lifecycle: &Lifecycle) -> Sta
     tracing::info!(%durability, partitions = layout.partitions, "starting");
     lifecycle.opening();
     let bus = composition::shared(nats);
-    let mut reference = Watcher::new(bus.clone(), layout.clone());
+    let policies = product::policies(config);
+    let mut reference = composition::watcher(&policies, bus.clone(), layout.clone());
     reference.read_all(|why| lifecycle.waiting_for(why)).await;
-    let node = composition::node(config, bus.clone(), layout.clone());
+    let (node, board) = composition::node(config, bus.clone(), layout.clone(), policies);
+    let shelves = composition::shelves(board, reference.report());
     let knobs =
         NodeKnobs::new(node.flow().clone(), node.participants(), config.node.clone(), layout.partitions);
     let control = Arc::new(composition::control(config, Arc::new(knobs), bus.clone(), layout.clone()));
     let started = Started { node, bus, layout, control, reference };
-    lifecycle.running(&started, durability);
+    lifecycle.running(&started, shelves, durability);
     started
 }
 

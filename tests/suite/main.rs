@@ -19,6 +19,7 @@ mod raw;
 mod reference;
 mod simulation;
 mod standing;
+mod stock;
 mod surface;
 mod table;
 mod tidy;

@@ -36,8 +36,6 @@ pub use event::Event;
 pub use policies::Policies;
 pub use state::State;
 
-use std::convert::Infallible;
-
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, Input, Letter, OpenEffect, Outcome, Published, Trace,
 };
@@ -47,6 +45,7 @@ use crate::kinds::Kind;
 use crate::messages::outbound::answers::QueuePlace;
 use crate::messages::{self, Message};
 use crate::reason::{Reason, Refusal};
+use crate::stock::Posted;
 use crate::time::Timestamp;
 
 /// Orders, as a kind of entity.
@@ -63,7 +62,8 @@ impl Decider for Order {
     type Event = Event;
     type Policies = Policies;
     /// Nobody looks at an order but its readers.
-    type Posted = Infallible;
+    /// It posts nothing. Kinds on one board agree on what is on it.
+    type Posted = Posted;
 
     fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
         messages::decode(envelope)
@@ -72,7 +72,7 @@ impl Decider for Order {
     fn decide(
         state: &State,
         input: Input<'_, Message>,
-        context: &Context<'_, Policies, Infallible>,
+        context: &Context<'_, Policies, Posted>,
     ) -> Result<Decision<Self>, Reason> {
         decide::decide(state, &input, context)
     }

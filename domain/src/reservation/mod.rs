@@ -44,7 +44,7 @@ use crate::ids::{EntityId, Token};
 use crate::kinds::Kind;
 use crate::messages::outbound::answers::QueuePlace;
 use crate::reason::{Reason, Refusal};
-use crate::sourcing::Availability;
+use crate::stock::Posted;
 use crate::time::Timestamp;
 
 /// Reservations, as a kind of entity.
@@ -61,7 +61,7 @@ impl Decider for Reservation {
     type Event = Event;
     type Policies = Policies;
     /// What it looks at on the board: cells. It posts nothing itself.
-    type Posted = Availability;
+    type Posted = Posted;
 
     fn decode(envelope: &Envelope) -> Result<Addressed<Message>, Refusal> {
         message::decode(envelope)
@@ -70,7 +70,7 @@ impl Decider for Reservation {
     fn decide(
         state: &State,
         input: Input<'_, Message>,
-        context: &Context<'_, Policies, Availability>,
+        context: &Context<'_, Policies, Posted>,
     ) -> Result<Decision<Self>, Reason> {
         decide::decide(state, &input, context)
     }

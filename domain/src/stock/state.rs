@@ -56,7 +56,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// What a cell lets all decisions of its node look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Posted {
     /// Units that are there.
     pub on_hand: i64,

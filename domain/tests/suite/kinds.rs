@@ -1,6 +1,5 @@
 //! Kinds side by side: whose rules judge whom, and that what an order writes stays as it is, whoever stands beside it.
 
-use std::convert::Infallible;
 use std::fs;
 use std::path::PathBuf;
 
@@ -14,6 +13,7 @@ use domain::kinds::{Both, Either, Event, Kind, State};
 use domain::messages::outbound::answers::QueuePlace;
 use domain::order::{Order, Policies};
 use domain::reason::{DeadReason, Reason, Refusal};
+use domain::stock::Posted;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -49,7 +49,7 @@ impl<const RED: bool> Decider for Lamp<RED> {
     type Event = Turned;
     /// It may be turned so often.
     type Policies = u32;
-    type Posted = Infallible;
+    type Posted = Posted;
 
     fn decode(envelope: &Envelope) -> Result<Addressed<Turn>, Refusal> {
         if envelope.kind() != format!("{}.turn", Self::NAME) {
@@ -61,7 +61,7 @@ impl<const RED: bool> Decider for Lamp<RED> {
     fn decide(
         state: &Light,
         input: Input<'_, Turn>,
-        context: &Context<'_, u32, Infallible>,
+        context: &Context<'_, u32, Posted>,
     ) -> Result<Decision<Self>, Reason> {
         let event = if state.on { Turned::Off } else { Turned::On { at: context.now } };
         let may = matches!(input, Input::Message(..)) && state.turns < *context.policies;

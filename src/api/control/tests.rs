@@ -33,7 +33,7 @@ impl Surface for Nothing {
         String::new()
     }
 
-    async fn order(&self, _: &EntityId) -> Result<Option<View>, Unreadable> {
+    async fn entity(&self, _: &EntityId) -> Result<Option<View>, Unreadable> {
         Ok(None)
     }
 

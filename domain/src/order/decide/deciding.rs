@@ -1,7 +1,6 @@
 //! The working copy of a decision: events are recorded and absorbed at once, so that each rule sees what the rules
 //! before it have decided.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use std::collections::BTreeMap;
@@ -14,13 +13,14 @@ use crate::order::effect::{Kind, effect_id};
 use crate::order::event::{Event, Exception, ExceptionKind};
 use crate::order::{Order, Policies, State, evolve::evolve, published::tell};
 use crate::reason::DeadReason;
+use crate::stock::Posted;
 
 /// How many exceptions an order keeps; one that has so many needs a person anyway.
 const EXCEPTIONS_MOST: usize = 64;
 
 pub(super) struct Deciding<'a> {
     pub(super) state: State,
-    pub(super) context: &'a Context<'a, Policies, Infallible>,
+    pub(super) context: &'a Context<'a, Policies, Posted>,
     pub(super) settled: BTreeMap<(String, String), Answer>,
     pub(super) dead: Vec<(Envelope, DeadReason)>,
     /// Answers to letters.
@@ -30,7 +30,7 @@ pub(super) struct Deciding<'a> {
 }
 
 impl<'a> Deciding<'a> {
-    pub(super) fn new(state: &State, context: &'a Context<'a, Policies, Infallible>) -> Self {
+    pub(super) fn new(state: &State, context: &'a Context<'a, Policies, Posted>) -> Self {
         Self {
             state: state.clone(),
             context,

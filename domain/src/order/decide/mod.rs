@@ -19,20 +19,19 @@ mod timer;
 
 pub(super) use self::timer::next_deadline;
 
-use std::convert::Infallible;
-
 use self::deciding::Deciding;
 use super::{Order, Policies, State, event::Event, state::Phase, status};
 use crate::decider::{Answer, Context, Decision, EffectState, Input};
 use crate::envelope::{Envelope, Plane};
 use crate::messages::Message;
 use crate::reason::{DeadReason, Reason};
+use crate::stock::Posted;
 
 /// Judges one input.
 pub(super) fn decide(
     state: &State,
     input: &Input<'_, Message>,
-    context: &Context<'_, Policies, Infallible>,
+    context: &Context<'_, Policies, Posted>,
 ) -> Result<Decision<Order>, Reason> {
     let mut order = Deciding::new(state, context);
     let answer = match input {

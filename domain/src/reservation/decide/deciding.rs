@@ -8,18 +8,18 @@ use crate::reservation::effect::{Kind, Units};
 use crate::reservation::event::{End, Event};
 use crate::reservation::state::{ClaimState, Target};
 use crate::reservation::{Policies, Reservation, State, evolve::evolve, letters, published::tell};
-use crate::sourcing::Availability;
+use crate::stock::Posted;
 
 pub(super) struct Deciding<'a> {
     pub(super) state: State,
-    pub(super) context: &'a Context<'a, Policies, Availability>,
+    pub(super) context: &'a Context<'a, Policies, Posted>,
     letters: Vec<Letter>,
     events: Vec<Event>,
     told: Published,
 }
 
 impl<'a> Deciding<'a> {
-    pub(super) fn new(state: &State, context: &'a Context<'a, Policies, Availability>) -> Self {
+    pub(super) fn new(state: &State, context: &'a Context<'a, Policies, Posted>) -> Self {
         Self {
             state: state.clone(),
             context,

@@ -19,13 +19,13 @@ use super::{Message, Policies, Reservation, State};
 use crate::decider::{Answer, Context, Decision, Input};
 use crate::envelope::Envelope;
 use crate::reason::Reason;
-use crate::sourcing::Availability;
+use crate::stock::Posted;
 
 /// Judges one input.
 pub(super) fn decide(
     state: &State,
     input: &Input<'_, Message>,
-    context: &Context<'_, Policies, Availability>,
+    context: &Context<'_, Policies, Posted>,
 ) -> Result<Decision<Reservation>, Reason> {
     let mut reservation = Deciding::new(state, context);
     let answer = match input {

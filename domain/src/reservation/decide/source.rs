@@ -8,10 +8,11 @@ use crate::reservation::effect::Units;
 use crate::reservation::event::Event;
 use crate::reservation::state::RefusedCell;
 use crate::sourcing::{Ask, Availability, Supply, Wanted};
+use crate::stock::Posted;
 
 /// Cells as they are known here: what they posted, corrected by what they answered.
 struct Cells<'a> {
-    board: &'a dyn Board<Availability>,
+    board: &'a dyn Board<Posted>,
     refused: &'a [RefusedCell],
     /// Enough was tried: nothing is there any more, units can only wait.
     is_tried_out: bool,
@@ -22,7 +23,7 @@ impl Supply for Cells<'_> {
         let posted = self.board.look("stock", &format!("{sku}~{node}"))?;
         let refused = self.refused.iter().find(|cell| *cell.sku == *sku && *cell.node == *node);
         let most = if self.is_tried_out { 0 } else { refused.map_or(u32::MAX, |cell| cell.available) };
-        Some(Availability { available: posted.available.min(most), ..posted })
+        Some(Availability { available: posted.available.min(most), is_stale: posted.stale })
     }
 }
 

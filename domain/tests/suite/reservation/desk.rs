@@ -10,7 +10,7 @@ use domain::reason::Reason;
 use domain::reference::Reference;
 use domain::reservation::state::{ClaimState, Phase, Target};
 use domain::reservation::{Event, Policies, Reservation, State};
-use domain::sourcing::Availability;
+use domain::stock::Posted;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -58,10 +58,10 @@ pub(super) struct Desk {
 #[derive(Debug)]
 struct Shown(BTreeMap<String, u32>);
 
-impl Board<Availability> for Shown {
-    fn look(&self, kind: &str, key: &str) -> Option<Availability> {
+impl Board<Posted> for Shown {
+    fn look(&self, kind: &str, key: &str) -> Option<Posted> {
         let available = (kind == "stock").then(|| self.0.get(key)).flatten()?;
-        Some(Availability { available: *available, is_stale: false })
+        Some(Posted { available: *available, ..Posted::default() })
     }
 }
 
