@@ -39,10 +39,11 @@ pub fn policies(config: &Config) -> InForce<Policies> {
     InForce::from((((order, config.reservation.clone()), config.stock.clone()), counter))
 }
 
-/// Puts new reference data into force: nodes and items for reservations, limits for counters.
+/// Puts new reference data into force: what is limited for orders, nodes and items for reservations, limits for counters.
 pub fn take_reference(in_force: &InForce<Policies>, reference: &Reference) {
     let limits = Arc::new(limits(reference));
-    in_force.change(|(((_, reservation), _), counter)| {
+    in_force.change(|(((order, reservation), _), counter)| {
+        order.reference = reference.clone();
         reservation.reference = reference.clone();
         counter.limits = limits;
     });
