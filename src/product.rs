@@ -77,7 +77,7 @@ mod tests {
     use domain::decider::Decider;
     use domain::reference::Reference;
 
-    use super::{Kinds, limits};
+    use super::{Kinds, Order, limits};
 
     type Event = <Kinds as Decider>::Event;
     type State = <Kinds as Decider>::State;
@@ -119,7 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn given_recorded_states_when_read_as_one_of_many_kinds_then_every_byte_is_written_again() {
+    fn given_recorded_states_when_read_as_one_of_many_kinds_then_they_are_written_as_their_kind_writes_them()
+    {
         for path in golden("").into_iter().chain(golden("reservation")).chain(golden("stock")) {
             let packed = fs::read(&path).unwrap();
             let kind = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
@@ -128,9 +129,14 @@ mod tests {
                 named.extend([0x81, 0xa0 | u8::try_from(kind.len()).unwrap()]);
                 named.extend(kind.as_bytes());
             }
-            named.extend(packed);
+            named.extend(&packed);
             let state: State =
                 rmp_serde::from_slice(&named).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            if kind == "golden" {
+                // An older form of an order: alone, too, it is written in today's.
+                let alone: <Order as Decider>::State = rmp_serde::from_slice(&packed).unwrap();
+                named = rmp_serde::to_vec_named(&alone).unwrap();
+            }
             assert_eq!(rmp_serde::to_vec_named(&state).unwrap(), named, "{path:?}");
         }
     }
