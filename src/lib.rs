@@ -4,7 +4,7 @@
 //! ([`composition`]) and the kinds of entity in another ([`product`]), and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
-//! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is watched, shown and controlled ([`reference`],
+//! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is watched, shown and controlled ([`mod@reference`],
 //! [`availability`], [`api`], [`control`], [`telemetry`]).
 
 pub mod api;

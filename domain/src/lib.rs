@@ -4,7 +4,7 @@
 //! same decisions, on every machine and in every replay.
 //!
 //! Reading order: [`decider`] (the shape of an entity), [`gates`] (what may go out), [`envelope`] (what arrives), [`letter`] (what entities say
-//! and show to each other), [`reason`] (why not), [`messages`] (what is said, in and out), [`reference`] (what its owners say of
+//! and show to each other), [`reason`] (why not), [`messages`] (what is said, in and out), [`mod@reference`] (what its owners say of
 //! nodes, items and limits), [`ids`] and [`time`] (the small values), [`sharing`] and [`shared_map`] (why copies of them are
 //! cheap); then the kinds: [`order`], [`stock`] and [`counter`], the last two on [`claims`], and [`sourcing`] (which node ships).
 
