@@ -6,13 +6,12 @@ use bus::memory::MemoryBus;
 use bus::ports::{Bus, Expect, Outgoing};
 use domain::envelope::Headers;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::envelope::Plane;
 use serde_json::json;
 
 use crate::tally::Tally;
-use crate::world::{World, identity, run, until};
+use crate::world::{World, identity, pass, run, until};
 
 #[test]
 fn given_an_open_tally_when_a_number_is_added_then_record_page_command_and_view_agree() {
@@ -147,11 +146,11 @@ async fn records_of_a_steady_stream(record_interval_ms: u64) -> (usize, i64) {
             before = world.stream(journal).await.len(); // by now the pace is known
         }
         world.add("t-1", 1, &format!("add {number}")).await;
-        tokio::time::sleep(Duration::from_millis(1)).await; // the pace of who sends; the clock is paused
+        pass(1).await; // the pace of who sends
     }
     world.until_version(&node, "t-1", 701).await;
     let records = world.stream(journal).await.len() - before;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(1_000).await;
     let said = world.clock.now();
     world.add("t-1", 1, "alone").await;
     world.until_version(&node, "t-1", 702).await;
