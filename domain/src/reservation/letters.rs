@@ -26,6 +26,9 @@ struct Take<'a> {
     amount_minor: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     customer_id: Option<&'a str>,
+    /// Of a counter: its limits may name channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +169,7 @@ fn take<'a>(state: &'a State, index: u16, claim_id: &'a str) -> Take<'a> {
         backorder_since: claim.waits_since,
         amount_minor: used.map(|used| used.amount_minor),
         customer_id: used.and_then(|used| used.customer_id.as_deref()),
+        channel: used.and(content.asked.channel.as_deref()),
     }
 }
 

@@ -205,7 +205,7 @@ fn given_states_when_written_and_read_then_they_are_the_same_also_those_of_an_ol
 fn written() -> BTreeMap<String, Value> {
     let mut desk = Desk::new(&[("A~n1", 2), ("A~n2", 1), ("B~n1", 1), ("B~n2", 0), ("promotion~p", 5)]);
     let mut body = hold("o-1", &[(1, "A", 5), (2, "B", 1)]);
-    body["backorder"] = json!(true);
+    (body["backorder"], body["channel"]) = (json!(true), json!("web"));
     body["counters"] =
         json!([{"counter": "promotion", "id": "p", "uses": 1, "amount_minor": 500, "customer_id": "c-9"}]);
     let mut letters = BTreeMap::new();
