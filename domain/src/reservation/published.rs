@@ -7,8 +7,8 @@ use crate::decider::Published;
 use crate::ids::{EntityId, Key};
 use crate::messages::outbound::commands::SkuQuantity;
 use crate::messages::outbound::reservations::{
-    ReservationAllocated, ReservationEnded, ReservationEvent, ReservationHeld, ReservationOverdue,
-    ReservationShort, ReservationUnaccounted, UnitsAtNode,
+    EventData, ReservationAllocated, ReservationEnded, ReservationHeld, ReservationOverdue, ReservationShort,
+    ReservationUnaccounted, UnitsAtNode,
 };
 use crate::reason::Reason;
 
@@ -19,17 +19,17 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
     let order_id = state.order_id.as_ref().or_else(named).map(Key::as_str);
     let ended = |reason| ReservationEnded { reservation_id, order_id, reason };
     match event {
-        Event::Held { .. } => ReservationEvent::Held(held(reservation_id, order_id, state)).publish(told),
+        Event::Held { .. } => EventData::Held(held(reservation_id, order_id, state)).publish(told),
         Event::Committed { .. } => {
-            ReservationEvent::Committed(held(reservation_id, order_id, state)).publish(told);
+            EventData::Committed(held(reservation_id, order_id, state)).publish(told);
         }
-        Event::Refused { reason, .. } => ReservationEvent::Refused(ended(Some(reason))).publish(told),
+        Event::Refused { reason, .. } => EventData::Refused(ended(Some(reason))).publish(told),
         Event::Ended { end, reason, .. } => {
             let reason: Option<&Reason> = reason.as_ref();
             match end {
-                End::Expired => ReservationEvent::Expired(ended(reason)),
-                End::Released => ReservationEvent::Released(ended(reason)),
-                End::Consumed => ReservationEvent::Consumed(ended(reason)),
+                End::Expired => EventData::Expired(ended(reason)),
+                End::Released => EventData::Released(ended(reason)),
+                End::Consumed => EventData::Consumed(ended(reason)),
             }
             .publish(told);
         }
@@ -40,23 +40,23 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
             });
             let lines = lines.collect();
             let allocated = ReservationAllocated { reservation_id, order_id, lines };
-            ReservationEvent::Allocated(allocated).publish(told);
+            EventData::Allocated(allocated).publish(told);
         }
         Event::Parked { again: false, .. } => {
             let lines = state.named(&state.nowhere());
-            ReservationEvent::Parked(ReservationShort { reservation_id, order_id, lines }).publish(told);
+            EventData::Parked(ReservationShort { reservation_id, order_id, lines }).publish(told);
         }
         Event::GivenUp { lines } => {
             let lines = state.named(lines);
-            ReservationEvent::GivenUp(ReservationShort { reservation_id, order_id, lines }).publish(told);
+            EventData::GivenUp(ReservationShort { reservation_id, order_id, lines }).publish(told);
         }
         Event::Overdue => {
-            ReservationEvent::Overdue(ReservationOverdue { reservation_id, order_id }).publish(told);
+            EventData::Overdue(ReservationOverdue { reservation_id, order_id }).publish(told);
         }
         Event::Unaccounted { movement_id, line, node, quantity } => {
             let (line, quantity) = (*line, *quantity);
             let unaccounted = ReservationUnaccounted { reservation_id, movement_id, line, node, quantity };
-            ReservationEvent::Unaccounted(unaccounted).publish(told);
+            EventData::Unaccounted(unaccounted).publish(told);
         }
         _ => {}
     }

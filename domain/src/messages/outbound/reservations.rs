@@ -3,6 +3,7 @@
 use crate::decider::Published;
 use crate::messages::outbound::answers::ReceiptOutcome;
 use crate::messages::outbound::commands::{SkuQuantity, outgoing};
+use crate::messages::outbound::events::event_data;
 use crate::reason::Reason;
 
 outgoing! {
@@ -124,37 +125,7 @@ outgoing! {
     }
 }
 
-macro_rules! reservation_events {
-    ($($variant:ident($data:ident) = $kind:literal,)+) => {
-        /// Any business event of a reservation.
-        #[derive(Debug, Clone, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each variant is named by its event")]
-        pub enum ReservationEvent<'a> { $($variant($data<'a>),)+ }
-
-        impl ReservationEvent<'_> {
-            /// Its type in pages, `reservation.held` for example.
-            pub const fn kind(&self) -> &'static str {
-                match self { $(Self::$variant(_) => $kind,)+ }
-            }
-
-            /// Tells it in the form in which it is published.
-            pub fn publish(&self, told: &mut Published) {
-                match self { $(Self::$variant(data) => told.add(self.kind(), data),)+ }
-            }
-        }
-
-        /// The types of all events of reservations.
-        pub const KINDS: &[&str] = &[$($kind),+];
-
-        /// The schema of every event's data, by its type.
-        #[cfg(feature = "schemas")]
-        pub(crate) fn schemas() -> Vec<(String, schemars::Schema)> {
-            vec![$(($kind.to_owned(), crate::schema::of_outgoing::<$data<'static>>())),+]
-        }
-    };
-}
-
-reservation_events! {
+event_data! {
     Held(ReservationHeld) = "reservation.held",
     Refused(ReservationEnded) = "reservation.refused",
     Committed(ReservationHeld) = "reservation.committed",

@@ -264,7 +264,7 @@ fn given_the_letters_of_a_life_when_written_then_cells_and_orders_find_every_fie
     }
 }
 
-fn told() -> Vec<ReservationEvent<'static>> {
+fn told() -> Vec<EventData<'static>> {
     const ID: &str = "r-1001";
     const ORDER: Option<&str> = Some("o-1001");
     let reason: &'static Reason = Box::leak(Box::new(reason()));
@@ -280,21 +280,17 @@ fn told() -> Vec<ReservationEvent<'static>> {
     let ended = || ReservationEnded { reservation_id: ID, order_id: ORDER, reason: Some(reason) };
     let units = || ReservationShort { reservation_id: ID, order_id: ORDER, lines: short() };
     vec![
-        ReservationEvent::Held(held(Some(AT.to_string()))),
-        ReservationEvent::Refused(ended()),
-        ReservationEvent::Committed(held(Some(AT.to_string()))),
-        ReservationEvent::Released(ended()),
-        ReservationEvent::Expired(ended()),
-        ReservationEvent::Consumed(ended()),
-        ReservationEvent::Allocated(ReservationAllocated {
-            reservation_id: ID,
-            order_id: ORDER,
-            lines: lines(),
-        }),
-        ReservationEvent::Parked(units()),
-        ReservationEvent::GivenUp(units()),
-        ReservationEvent::Overdue(ReservationOverdue { reservation_id: ID, order_id: ORDER }),
-        ReservationEvent::Unaccounted(ReservationUnaccounted {
+        EventData::Held(held(Some(AT.to_string()))),
+        EventData::Refused(ended()),
+        EventData::Committed(held(Some(AT.to_string()))),
+        EventData::Released(ended()),
+        EventData::Expired(ended()),
+        EventData::Consumed(ended()),
+        EventData::Allocated(ReservationAllocated { reservation_id: ID, order_id: ORDER, lines: lines() }),
+        EventData::Parked(units()),
+        EventData::GivenUp(units()),
+        EventData::Overdue(ReservationOverdue { reservation_id: ID, order_id: ORDER }),
+        EventData::Unaccounted(ReservationUnaccounted {
             reservation_id: ID,
             movement_id: "m-1",
             line: 9,
@@ -307,7 +303,7 @@ fn told() -> Vec<ReservationEvent<'static>> {
 #[test]
 fn given_business_events_when_told_then_subscribers_find_every_field_where_it_was() {
     let all = told();
-    assert_eq!(all.iter().map(ReservationEvent::kind).collect::<Vec<_>>(), KINDS);
+    assert_eq!(all.iter().map(EventData::kind).collect::<Vec<_>>(), KINDS);
     for event in all {
         let mut told = Published::default();
         event.publish(&mut told);
