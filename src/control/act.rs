@@ -1,5 +1,7 @@
 //! What an operator can do while the server runs, and how each act is undone.
 
+use actors::participant::control::SettingsChange;
+use actors::participant::settings::RANGES;
 use domain::decider::Participant;
 use serde_json::{Map, Value, json};
 
@@ -27,6 +29,10 @@ pub enum Act {
     ResetBulkhead(Participant),
     /// What a breaker shall do.
     Breaker(Participant, BreakerAct),
+    /// Other settings of a participant: breaker, rate, cap, ramp, retry budget. They replace those that were set before.
+    SetBreaker(Participant, SettingsChange),
+    /// The configured settings again.
+    ResetBreakerSettings(Participant),
 }
 
 /// What a breaker shall do.
@@ -69,7 +75,7 @@ impl Act {
     /// What kind of thing it is about: the domain token of its audit entries.
     pub const fn domain(&self) -> &'static str {
         match self {
-            Self::Breaker(..) => "breaker",
+            Self::Breaker(..) | Self::SetBreaker(..) | Self::ResetBreakerSettings(_) => "breaker",
             _ => "flow",
         }
     }
@@ -86,6 +92,8 @@ impl Act {
             Self::SetBulkhead(..) => "set_bulkhead",
             Self::ResetBulkhead(_) => "reset_bulkhead",
             Self::Breaker(_, act) => act.as_str(),
+            Self::SetBreaker(..) => "set",
+            Self::ResetBreakerSettings(_) => "reset_settings",
         }
     }
 
@@ -95,9 +103,11 @@ impl Act {
             Self::Pause(scope) | Self::Resume(scope) => scope.to_string(),
             Self::Drain | Self::Undrain => "all".to_owned(),
             Self::SetLimit(name, _) | Self::ResetLimit(name) => name.clone(),
-            Self::SetBulkhead(system, _) | Self::ResetBulkhead(system) | Self::Breaker(system, _) => {
-                system.as_str().to_owned()
-            }
+            Self::SetBulkhead(system, _)
+            | Self::ResetBulkhead(system)
+            | Self::Breaker(system, _)
+            | Self::SetBreaker(system, _)
+            | Self::ResetBreakerSettings(system) => system.as_str().to_owned(),
         }
     }
 
@@ -109,6 +119,7 @@ impl Act {
             Self::SetLimit(..) | Self::ResetLimit(_) => "limit",
             Self::SetBulkhead(..) | Self::ResetBulkhead(_) => "bulkhead",
             Self::Breaker(..) => "breaker",
+            Self::SetBreaker(..) | Self::ResetBreakerSettings(_) => "breaker settings",
         };
         format!("{kind} {}", self.target())
     }
@@ -125,10 +136,12 @@ impl Act {
                 Some(Self::Breaker(*system, BreakerAct::HalfOpen))
             }
             Self::Breaker(system, BreakerAct::ForceClose) => Some(Self::Breaker(*system, BreakerAct::Reset)),
+            Self::SetBreaker(system, _) => Some(Self::ResetBreakerSettings(*system)),
             Self::Resume(_)
             | Self::Undrain
             | Self::ResetLimit(_)
             | Self::ResetBulkhead(_)
+            | Self::ResetBreakerSettings(_)
             | Self::Breaker(_, BreakerAct::HalfOpen | BreakerAct::Reset) => None,
         }
     }
@@ -143,6 +156,12 @@ impl Act {
                 Value::Object(given.collect::<Map<_, _>>())
             }
             Self::SetBulkhead(_, most) => json!({ "max_in_flight": most }),
+            Self::SetBreaker(_, SettingsChange { numbers, in_flight }) => {
+                let rows = RANGES.iter().map(|(key, ..)| *key).zip(*numbers);
+                let rows = rows.chain([("max_in_flight", *in_flight)]);
+                let given = rows.filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+                Value::Object(given.collect::<Map<_, _>>())
+            }
             _ => json!({}),
         }
     }
@@ -153,7 +172,7 @@ mod tests {
     use domain::decider::Participant;
     use domain::ids::Token;
 
-    use super::{Act, BreakerAct, Limit};
+    use super::{Act, BreakerAct, Limit, SettingsChange};
     use crate::control::scope::Scope;
 
     fn every() -> Vec<Act> {
@@ -167,6 +186,8 @@ mod tests {
             Act::ResetLimit("intake".to_owned()),
             Act::SetBulkhead(Participant::Erp, 7),
             Act::ResetBulkhead(Participant::Erp),
+            Act::SetBreaker(Participant::Erp, SettingsChange::default()),
+            Act::ResetBreakerSettings(Participant::Erp),
         ];
         for act in [BreakerAct::ForceOpen, BreakerAct::ForceClose, BreakerAct::HalfOpen, BreakerAct::Reset] {
             acts.push(Act::Breaker(Participant::Erp, act));
@@ -195,5 +216,9 @@ mod tests {
         let set = Act::SetLimit("intake".to_owned(), Limit { rate: Some(5), ..Limit::default() });
         assert_eq!(set.parameters().to_string(), r#"{"rate":5}"#);
         assert_eq!(Act::SetBulkhead(Participant::Erp, 7).parameters().to_string(), r#"{"max_in_flight":7}"#);
+        let mut change = SettingsChange { in_flight: Some(9), ..SettingsChange::default() };
+        change.numbers[2] = Some(40);
+        let set = Act::SetBreaker(Participant::Erp, change);
+        assert_eq!(set.parameters().to_string(), r#"{"error_percent":40,"max_in_flight":9}"#);
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::act::Act;
+use super::pressure::BackpressureReport;
 use super::report::{BreakerReport, FlowReport};
 
 /// Why an act is not done.
@@ -71,6 +72,12 @@ pub trait Knobs: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// The node cannot say it now.
     async fn flow(&self) -> Result<FlowReport, Refusal>;
+
+    /// Who holds whom back, and why.
+    ///
+    /// # Errors
+    /// The node cannot say it now.
+    async fn backpressure(&self) -> Result<BackpressureReport, Refusal>;
 
     /// How the breakers are.
     ///

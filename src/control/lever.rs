@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use actors::participant::control::SettingsChange;
+use actors::participant::settings::ParticipantSettings;
 use async_trait::async_trait;
 use bus::memory::MemoryBus;
 use bus::ports::Bus;
@@ -12,7 +14,10 @@ use tokio::sync::Semaphore;
 
 use super::act::{Act, BreakerAct};
 use super::knobs::{Knobs, Refusal};
-use super::report::{BreakerReport, BulkheadReport, FlowReport, LimitReport, Mode, Numbers, Refused};
+use super::pressure::{BackpressureReport, MemoryReport, OrdersReport};
+use super::report::{
+    BreakerReport, BreakerSettings, BulkheadReport, FlowReport, LimitReport, Mode, Numbers, Refused,
+};
 
 /// Remembers what was done to it, and how long the audit was at that moment.
 #[derive(Debug)]
@@ -39,8 +44,7 @@ impl Lever {
     }
 
     fn breaker(&self, system: Participant) -> BreakerReport {
-        let turned = self.turned.lock().unwrap();
-        let last = turned.iter().rev().find_map(|act| match act {
+        let last = self.turned.lock().unwrap().iter().rev().find_map(|act| match act {
             Act::Breaker(of, act) if *of == system => Some(*act),
             _ => None,
         });
@@ -60,7 +64,22 @@ impl Lever {
             in_flight: 0,
             waiting: 0,
             waiting_urgent: 0,
+            settings: self.settings(system),
+            settings_changed: false,
         }
+    }
+
+    fn settings(&self, system: Participant) -> BreakerSettings {
+        let last = self.turned.lock().unwrap().iter().rev().find_map(|act| match act {
+            Act::SetBreaker(of, change) if *of == system => Some(*change),
+            Act::ResetBreakerSettings(of) if *of == system => Some(SettingsChange::default()),
+            _ => None,
+        });
+        let change = last.unwrap_or_default();
+        BreakerSettings::of(
+            &ParticipantSettings::default().with(change.numbers),
+            change.in_flight.unwrap_or(10),
+        )
     }
 }
 
@@ -83,6 +102,9 @@ impl Knobs for Lever {
         match act {
             Act::SetLimit(name, _) | Act::ResetLimit(name) => Ok(json!(limit(name)?)),
             Act::Breaker(system, _) => Ok(json!(self.breaker(*system))),
+            Act::SetBreaker(system, _) | Act::ResetBreakerSettings(system) => {
+                Ok(json!(self.settings(*system)))
+            }
             _ => Ok(json!({ "paused": self.paused.load(Ordering::SeqCst) })),
         }
     }
@@ -111,6 +133,17 @@ impl Knobs for Lever {
             limits: vec![limit("rate")?],
             bulkheads: Participant::ALL.map(bulkhead).to_vec(),
             set: Vec::new(),
+        })
+    }
+
+    async fn backpressure(&self) -> Result<BackpressureReport, Refusal> {
+        Ok(BackpressureReport {
+            held: Vec::new(),
+            lanes: Vec::new(),
+            lists: Vec::new(),
+            orders: OrdersReport { uncommitted: 7, most: 50_000, limit: 50_000, lowered_by: None },
+            memory: MemoryReport { resident: 1, slows_at: 0, stops_at: 0, state: "enough".to_owned() },
+            gives_way: Vec::new(),
         })
     }
 

@@ -13,6 +13,7 @@ pub mod knobs;
 #[cfg(test)]
 pub(crate) mod lever;
 pub mod overrides;
+pub mod pressure;
 pub mod report;
 pub mod scope;
 pub mod trail;
@@ -25,6 +26,7 @@ use actors::clock::SharedClock;
 use bus::layout::Layout;
 use bus::ports::{OpenError, SharedBus, Unavailable};
 use domain::time::Timestamp;
+use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Mutex as Turn, Notify};
@@ -36,6 +38,7 @@ use entry::{Caller, Entry, Kind, rfc_3339};
 use keys::Keys;
 use knobs::{Knobs, Refusal};
 use overrides::{Override, Overrides};
+use pressure::BackpressureReport;
 use report::{BreakerReport, FlowReport, OverrideReport};
 use trail::{Trail, Unwritten};
 
@@ -47,6 +50,9 @@ const OWED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Until what could not be taken back is tried again, in milliseconds.
 const REVERT_PAUSE_MS: i64 = 1_000;
+
+/// How many acts are taken back at the same time.
+const REVERTS_AT_ONCE: usize = 16;
 
 /// A wish of an operator, checked as far as it can be without looking at the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,6 +203,14 @@ impl Control {
         Ok(FlowReport { set, ..self.knobs.flow().await? })
     }
 
+    /// Who holds whom back, and why.
+    ///
+    /// # Errors
+    /// The node cannot say it now.
+    pub async fn backpressure(&self) -> Result<BackpressureReport, Refusal> {
+        self.knobs.backpressure().await
+    }
+
     /// How the breakers are.
     ///
     /// # Errors
@@ -297,9 +311,12 @@ impl Control {
     async fn revert_due(&self) {
         let mut trail = self.trail.lock().await;
         let due = self.locked().take_due(self.now());
-        for Override { undo, intent, .. } in due {
-            // It was said beforehand when this would end, so it ends, whether it can be written now or not.
-            let turned = self.knobs.turn(&undo).await;
+        // It was said beforehand when each would end, so all end now, whether that can be written or not: nothing waits until the
+        // audit has what stands before it.
+        let turned = stream::iter(due).map(|due| async move { (self.knobs.turn(&due.undo).await, due) });
+        let turned: Vec<_> = turned.buffered(REVERTS_AT_ONCE).collect().await;
+        let mut is_taken = true;
+        for (turned, Override { undo, intent, .. }) in turned {
             let result = turned.as_ref().map_or_else(Refusal::code, |()| "applied");
             if let Err(refusal) = &turned {
                 tracing::error!(%refusal, target = undo.target(), "what was set for a time cannot be taken back");
@@ -310,7 +327,11 @@ impl Control {
             }
             let mut entry = intent.followed_by(self.id(), Kind::Reverted, self.now(), result);
             entry.after = Some(self.after(&undo).await);
-            trail.write_or_owe(entry).await;
+            if is_taken {
+                is_taken = trail.write_or_owe(entry).await.is_some();
+            } else {
+                trail.owe(entry);
+            }
             self.counters.reverted.add_one();
             tracing::info!(
                 action = undo.action(),

@@ -1,5 +1,6 @@
 //! How things are, as an operator is shown it.
 
+use actors::participant::settings::ParticipantSettings;
 use serde::Serialize;
 
 use super::entry::rfc_3339;
@@ -150,6 +151,61 @@ pub struct FlowReport {
     pub set: Vec<OverrideReport>,
 }
 
+/// The settings of a participant that are in force. Times are in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct BreakerSettings {
+    /// Commands a second, re-sends included.
+    pub rate_per_second: u32,
+    /// Commands that may go at once after a pause.
+    pub burst: u32,
+    /// Failed answers and silence, in per cent of all outcomes of the window, at which the breaker opens.
+    pub error_percent: u32,
+    /// Slow answers, in per cent of all answers of the window, at which it opens.
+    pub slow_percent: u32,
+    /// An answer is slow if it takes longer.
+    pub slow_ms: u32,
+    /// The length of the window.
+    pub window_ms: u32,
+    /// Fewer outcomes in a window open nothing.
+    pub least_outcomes: u32,
+    /// How long it stays open before the participant is probed.
+    pub open_ms: u32,
+    /// Commands that go out while it is half open.
+    pub probes: u32,
+    /// How long it takes from the first answer after an outage to the full rate.
+    pub ramp_ms: u32,
+    /// The rate right after an outage, in per cent of the full one.
+    pub ramp_from_percent: u32,
+    /// Re-sends, in per cent of the commands sent for the first time.
+    pub retry_percent: u32,
+    /// Re-sends a second that are allowed in any case.
+    pub retries_per_second: u32,
+    /// The most commands that may be open.
+    pub max_in_flight: u32,
+}
+
+impl BreakerSettings {
+    /// In the words of the API.
+    pub const fn of(settings: &ParticipantSettings, max_in_flight: u32) -> Self {
+        Self {
+            rate_per_second: settings.rate_per_second,
+            burst: settings.burst,
+            error_percent: settings.error_percent,
+            slow_percent: settings.slow_percent,
+            slow_ms: settings.slow_ms,
+            window_ms: settings.window_ms,
+            least_outcomes: settings.least_outcomes,
+            open_ms: settings.open_ms,
+            probes: settings.probes,
+            ramp_ms: settings.ramp_ms,
+            ramp_from_percent: settings.ramp_from_percent,
+            retry_percent: settings.retry_percent,
+            retries_per_second: settings.retries_per_second,
+            max_in_flight,
+        }
+    }
+}
+
 /// The breaker of one participant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct BreakerReport {
@@ -175,4 +231,9 @@ pub struct BreakerReport {
     pub waiting: u64,
     /// Those of them that go first, because they give back.
     pub waiting_urgent: u64,
+    /// By what it judges, and what else holds for the participant. A limit or bulkhead that is set on its own goes before `rate_per_second`,
+    /// `burst` and `max_in_flight`.
+    pub settings: BreakerSettings,
+    /// They differ from the configuration.
+    pub settings_changed: bool,
 }

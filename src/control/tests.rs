@@ -135,6 +135,28 @@ async fn the_time_of_an_act_ends_without_the_broker_and_is_written_when_it_is_ba
 }
 
 #[tokio::test(start_paused = true)]
+async fn acts_whose_times_end_without_the_broker_end_together() {
+    let world = World::new();
+    let scopes = || (0..20).map(Scope::Partition);
+    for scope in scopes() {
+        world.act(Act::Pause(scope), Some(60_000)).await.unwrap();
+    }
+    world.bus.disconnect();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let turned = world.lever.turned.lock().unwrap().clone();
+    let mut ended: Vec<_> = turned.into_iter().filter(|act| matches!(act, Act::Resume(_))).collect();
+    ended.sort_by_key(Act::slot);
+    let mut expected: Vec<_> = scopes().map(Act::Resume).collect();
+    expected.sort_by_key(Act::slot);
+    assert_eq!(ended, expected, "none waits until the audit has taken those before it");
+    world.bus.reconnect();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let audit = world.audit().await;
+    assert_eq!(audit.iter().filter(|(kind, ..)| *kind == Kind::Reverted).count(), 20);
+    assert!(world.control.verify().await.unwrap().intact);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_taken_back_now_is_tried_again() {
     let world = World::new();
     world.act(Act::Pause(Scope::All), Some(1_000)).await.unwrap();

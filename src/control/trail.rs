@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Entries about what is done already and that the stream has not taken yet. Beyond it no act is begun.
+/// Entries about what is done already and that the stream has not taken yet. Beyond it no act is begun; what was set for a time
+/// still ends, and of that there is only so much.
 const MOST_OWED: usize = 100;
 
 /// The entry is not written, or nobody knows.
@@ -67,10 +68,15 @@ impl Trail {
             Ok(sequence) => Some(sequence),
             Err(error) => {
                 tracing::error!(%error, id = entry.id, "an entry of the audit is owed");
-                self.owed.push_back(entry);
+                self.owe(entry);
                 None
             }
         }
+    }
+
+    /// Keeps an entry about what is done already until the stream takes it: for whoever has just seen that it does not.
+    pub fn owe(&mut self, entry: Entry) {
+        self.owed.push_back(entry);
     }
 
     /// Writes what is owed.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
 
 /// Where the server is, and how it shall be told.
 #[derive(Debug, Clone, Args)]
@@ -106,6 +107,8 @@ pub enum FlowCommand {
     },
     /// Show limits, or set other numbers for one.
     Limit(LimitOptions),
+    /// Show who holds whom back and why: lanes, lists of commands, limits, memory.
+    Backpressure,
     /// Show how many commands may be open at the participants, or set another number for one.
     Bulkhead(BulkheadOptions),
 }
@@ -200,6 +203,8 @@ pub enum BreakerCommand {
         #[command(flatten)]
         act: ActOptions,
     },
+    /// Show the settings of a participant, or set others: breaker, rate, cap, ramp, retry budget. What is left out is as configured.
+    Set(Box<BreakerSetOptions>),
     /// Forget what was forced and counted, and judge by the answers again.
     Reset {
         /// The participant.
@@ -208,6 +213,87 @@ pub enum BreakerCommand {
         #[command(flatten)]
         act: ActOptions,
     },
+}
+
+/// `doorbuster breaker set`.
+#[derive(Debug, Clone, Args)]
+pub struct BreakerSetOptions {
+    /// The participant.
+    pub system: String,
+    /// Commands a second, re-sends included.
+    #[arg(long, value_name = "N")]
+    pub rate_per_second: Option<u32>,
+    /// Commands that may go at once after a pause.
+    #[arg(long, value_name = "N")]
+    pub burst: Option<u32>,
+    /// Failed answers and silence, in per cent of all outcomes of the window, at which the breaker opens.
+    #[arg(long, value_name = "PERCENT")]
+    pub error_percent: Option<u32>,
+    /// Slow answers, in per cent of all answers of the window, at which it opens.
+    #[arg(long, value_name = "PERCENT")]
+    pub slow_percent: Option<u32>,
+    /// An answer is slow if it takes longer.
+    #[arg(long, value_name = "MS")]
+    pub slow_ms: Option<u32>,
+    /// The length of the window. A window of another length begins empty.
+    #[arg(long, value_name = "MS")]
+    pub window_ms: Option<u32>,
+    /// Fewer outcomes in a window open nothing.
+    #[arg(long, value_name = "N")]
+    pub least_outcomes: Option<u32>,
+    /// How long the breaker stays open before the participant is probed.
+    #[arg(long, value_name = "MS")]
+    pub open_ms: Option<u32>,
+    /// Commands that go out while it is half open.
+    #[arg(long, value_name = "N")]
+    pub probes: Option<u32>,
+    /// How long it takes from the first answer after an outage to the full rate.
+    #[arg(long, value_name = "MS")]
+    pub ramp_ms: Option<u32>,
+    /// The rate right after an outage, in per cent of the full one.
+    #[arg(long, value_name = "PERCENT")]
+    pub ramp_from_percent: Option<u32>,
+    /// Re-sends, in per cent of the commands sent for the first time.
+    #[arg(long, value_name = "PERCENT")]
+    pub retry_percent: Option<u32>,
+    /// Re-sends a second that are allowed in any case.
+    #[arg(long, value_name = "N")]
+    pub retries_per_second: Option<u32>,
+    /// The most commands that may be open.
+    #[arg(long, value_name = "N")]
+    pub max_in_flight: Option<u32>,
+    /// Put the configured settings in force again.
+    #[arg(long, conflicts_with = "ttl")]
+    pub reset: bool,
+    /// For how long.
+    #[command(flatten)]
+    pub ttl: TimeToLive,
+    /// Why, and how.
+    #[command(flatten)]
+    pub act: ActOptions,
+}
+
+impl BreakerSetOptions {
+    /// What was given, by the name of the field.
+    pub(super) fn given(&self) -> Map<String, Value> {
+        let numbers = [
+            ("rate_per_second", self.rate_per_second),
+            ("burst", self.burst),
+            ("error_percent", self.error_percent),
+            ("slow_percent", self.slow_percent),
+            ("slow_ms", self.slow_ms),
+            ("window_ms", self.window_ms),
+            ("least_outcomes", self.least_outcomes),
+            ("open_ms", self.open_ms),
+            ("probes", self.probes),
+            ("ramp_ms", self.ramp_ms),
+            ("ramp_from_percent", self.ramp_from_percent),
+            ("retry_percent", self.retry_percent),
+            ("retries_per_second", self.retries_per_second),
+            ("max_in_flight", self.max_in_flight),
+        ];
+        numbers.into_iter().filter_map(|(field, number)| Some((field.to_owned(), number?.into()))).collect()
+    }
 }
 
 /// `doorbuster audit`.

@@ -1,11 +1,11 @@
 //! `doorbuster breaker`.
 
 use super::act::{Act, part};
-use super::arguments::BreakerCommand;
-use super::client::Client;
+use super::arguments::{BreakerCommand, BreakerSetOptions};
+use super::client::{Client, Verb};
 use super::ended::Ended;
 use super::flow::columns;
-use super::table::line;
+use super::table::{line, table, text};
 use crate::exit::Exit;
 
 pub(super) fn run(client: &Client, command: &BreakerCommand, as_json: bool) -> Result<Exit, Ended> {
@@ -19,6 +19,7 @@ pub(super) fn run(client: &Client, command: &BreakerCommand, as_json: bool) -> R
             .for_a_time(*ttl)
             .warned(format!("Commands will go to {system} even if it fails all of them")),
         BreakerCommand::HalfOpen { system, act } => Act::post(path(system, "half_open"), act),
+        BreakerCommand::Set(options) => return set(client, options, as_json),
         BreakerCommand::Reset { system, act } => Act::post(path(system, "reset"), act),
     };
     act.run(client, as_json)
@@ -43,5 +44,35 @@ fn list(client: &Client, as_json: bool) -> Result<Exit, Ended> {
         ];
         line(columns(rows, &fields));
     }
+    Ok(Exit::Clean)
+}
+
+fn set(client: &Client, options: &BreakerSetOptions, as_json: bool) -> Result<Exit, Ended> {
+    let path = format!("/api/v1/breakers/{}", part(&options.system));
+    let fields = options.given();
+    match (fields.is_empty(), options.reset) {
+        (true, false) => return show(client, &path, as_json),
+        (false, true) => {
+            return Err(Ended::usage(
+                "--reset takes no numbers",
+                "give the numbers, or --reset, but not both",
+            ));
+        }
+        _ => {}
+    }
+    let verb = if options.reset { Verb::Delete } else { Verb::Patch };
+    let ttl = (!options.reset).then_some(options.ttl);
+    Act { verb, path, fields, ttl, warning: None, options: &options.act }.run(client, as_json)
+}
+
+fn show(client: &Client, path: &str, as_json: bool) -> Result<Exit, Ended> {
+    let breaker = client.get(path)?;
+    if as_json {
+        line(&breaker);
+        return Ok(Exit::Clean);
+    }
+    let settings = breaker["settings"].as_object().into_iter().flatten();
+    let rows: Vec<_> = settings.map(|(name, value)| vec![name.replace('_', " "), text(value)]).collect();
+    line(table(&rows));
     Ok(Exit::Clean)
 }

@@ -74,7 +74,11 @@ impl Ended {
             let given = mistake.get("value").map(|value| format!(" = {value}")).unwrap_or_default();
             format!("  --> {pointer}{given}: {message}\n")
         };
-        let mut lines = vec![format!("error[{}]: {}\n", self.code, self.what)];
+        // What is wrong stands below with its place and value: the headline need not say it, too.
+        let mut messages = mistakes.iter().filter_map(|mistake| mistake["message"].as_str());
+        let is_said_below = messages.any(|message| self.what.contains(message));
+        let title = problem.and_then(|problem| problem["title"].as_str()).filter(|_| is_said_below);
+        let mut lines = vec![format!("error[{}]: {}\n", self.code, title.unwrap_or(&self.what))];
         lines.extend(mistakes.iter().map(mistake));
         if !self.remedy.is_empty() {
             lines.push(format!("  = help: {}\n", self.remedy));
@@ -120,6 +124,19 @@ mod tests {
             told,
             "error[validation]: the request has mistakes\n  --> /ttl_ms = 5: must be from 1 to 2 ms\n  \
              = help: correct them\n  = request: req-1\n"
+        );
+    }
+
+    #[test]
+    fn the_only_mistake_is_told_once() {
+        let problem = json!({
+            "code": "validation", "title": "The request has mistakes", "detail": "/ttl_ms: must be from 1 to 2 ms",
+            "errors": [{ "pointer": "/ttl_ms", "message": "must be from 1 to 2 ms", "value": 5 }],
+        });
+        let told = Ended::problem(422, problem).words();
+        assert_eq!(
+            told,
+            "error[validation]: The request has mistakes\n  --> /ttl_ms = 5: must be from 1 to 2 ms\n"
         );
     }
 }

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 pub(super) fn run(client: &Client, command: &FlowCommand, as_json: bool) -> Result<Exit, Ended> {
     let act = match command {
         FlowCommand::Show => return show(client, as_json),
+        FlowCommand::Backpressure => return backpressure(client, as_json),
         FlowCommand::Pause { scope, ttl, act } => Act::post("/api/v1/flow/actions/pause", act)
             .with("scope", scope.as_str())
             .for_a_time(*ttl)
@@ -68,6 +69,29 @@ fn show(client: &Client, as_json: bool) -> Result<Exit, Ended> {
     if let Some(set) = flow["set"].as_array().filter(|set| !set.is_empty()) {
         line(format!("\n{}", columns(set, &["action", "target", "since", "until", "operator", "reason"])));
     }
+    Ok(Exit::Clean)
+}
+
+fn backpressure(client: &Client, as_json: bool) -> Result<Exit, Ended> {
+    let pressure = client.get("/api/v1/flow/backpressure")?;
+    if as_json {
+        line(&pressure);
+        return Ok(Exit::Clean);
+    }
+    let held = rows(&pressure["held"]);
+    if held.is_empty() {
+        line("nothing is held back");
+    } else {
+        line(columns(held, &["what", "by", "reason", "waits_ms", "detail"]));
+    }
+    let lanes = ["lane", "messages", "bytes", "messages_most", "bytes_most", "full", "stream_waiting"];
+    line(format!("\n{}", columns(rows(&pressure["lanes"]), &lanes)));
+    let lists = ["system", "waiting", "waiting_urgent", "in_flight", "max_in_flight", "held_by"];
+    line(format!("\n{}", columns(rows(&pressure["lists"]), &lists)));
+    let one = |of: &str, fields: &[&str]| columns(std::slice::from_ref(&pressure[of]), fields);
+    line(format!("\norders\n{}", one("orders", &["uncommitted", "most", "limit", "lowered_by"])));
+    line(format!("\nmemory\n{}", one("memory", &["resident", "slows_at", "stops_at", "state"])));
+    line(format!("\n{}", columns(rows(&pressure["gives_way"]), &["class", "patience_ms", "channels"])));
     Ok(Exit::Clean)
 }
 

@@ -5,18 +5,23 @@
 use actors::ParticipantControl;
 use actors::config::NodeConfig;
 use actors::node::flow::{Change, FlowControl, LimitName, LimitState, ThrottledPartition};
-use actors::participant::control::{Act as GateAct, LimitChange, MOST_IN_FLIGHT, ParticipantStatus};
+use actors::participant::control::{
+    Act as GateAct, LimitChange, MOST_IN_FLIGHT, ParticipantStatus, SettingsChange,
+};
 use actors::participant::settings::{MOST_RATE as MOST_GATE_RATE, ParticipantSettings};
 use async_trait::async_trait;
 use domain::decider::Participant;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
+use super::pressure;
 use super::words::{
-    at_least_zero, breaker, check_intake, intake_limit, intake_scope, mode, scope_text, setting, steering,
-    within, word,
+    at_least_zero, breaker, breaker_settings, check_intake, intake_limit, intake_scope, mode, scope_text,
+    setting, steering, within, word,
 };
 use crate::control::act::{Act, BreakerAct, Limit};
 use crate::control::knobs::{Knobs, Refusal};
+use crate::control::pressure::BackpressureReport;
 use crate::control::report::{BreakerReport, BulkheadReport, FlowReport, LimitReport, Numbers, Refused};
 use crate::control::scope::Scope;
 
@@ -30,16 +35,18 @@ pub(super) struct NodeKnobs {
     participants: ParticipantControl,
     config: NodeConfig,
     partitions: u16,
+    /// Limit and bulkhead of a participant are changed in two steps, and several may be taken back at the same time.
+    limits: Mutex<()>,
 }
 
 impl NodeKnobs {
-    pub(super) const fn new(
+    pub(super) fn new(
         flow: FlowControl,
         participants: ParticipantControl,
         config: NodeConfig,
         partitions: u16,
     ) -> Self {
-        Self { flow, participants, config, partitions }
+        Self { flow, participants, config, partitions, limits: Mutex::default() }
     }
 
     async fn statuses(&self) -> Result<Vec<ParticipantStatus>, Refusal> {
@@ -55,20 +62,14 @@ impl NodeKnobs {
         self.participants.steer(system, act).await.map(drop).map_err(steering)
     }
 
-    /// Sets some limits of a participant and leaves the others as they are; what is as configured is not set.
+    /// Sets some limits of a participant on their own, and leaves the others as they are.
     async fn change_limits(
         &self,
         system: Participant,
         change: impl FnOnce(&mut LimitChange),
     ) -> Result<(), Refusal> {
-        let status = self.status(system).await?;
-        let settings = self.config.participants.of(system);
-        let set = |now: u32, configured: u32| (now != configured).then_some(now);
-        let mut limits = LimitChange {
-            rate_per_second: set(status.rate_per_second, settings.rate_per_second),
-            burst: set(status.burst, settings.burst),
-            in_flight: set(status.in_flight_limit, *self.config.in_flight_commands.of(system)),
-        };
+        let _turn = self.limits.lock().await;
+        let mut limits = self.status(system).await?.limits_set;
         change(&mut limits);
         let act = if limits == LimitChange::default() {
             GateAct::ResetLimits
@@ -167,6 +168,7 @@ impl NodeKnobs {
                 None => check_intake(&self.intake_limit(name)?, *limit),
             },
             Act::SetBulkhead(_, most) => within("max_in_flight", (*most).into(), 1, MOST_IN_FLIGHT.into()),
+            Act::SetBreaker(system, change) => self.check_settings(*system, *change).await,
             _ => Ok(()),
         }
     }
@@ -185,15 +187,43 @@ impl NodeKnobs {
         let settings = ParticipantSettings {
             rate_per_second: or(limit.rate, status.rate_per_second),
             burst: or(limit.burst, status.burst),
-            ..*self.config.participants.of(system)
+            ..status.settings
         };
-        let problems = settings.problems();
-        if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems.join("; "))) }
+        fits(&settings)
+    }
+
+    async fn check_settings(&self, system: Participant, change: SettingsChange) -> Result<(), Refusal> {
+        if let Some(most) = change.in_flight {
+            within("max_in_flight", most.into(), 1, MOST_IN_FLIGHT.into())?;
+        }
+        let [rate, burst, ..] = change.numbers;
+        let set = self.status(system).await?.limits_set;
+        let goes_before = |what: String| {
+            Refusal::Conflict(format!("{what} is set on its own and goes before this: take it back first"))
+        };
+        if (rate.is_some() && set.rate_per_second.is_some()) || (burst.is_some() && set.burst.is_some()) {
+            return Err(goes_before(format!("the limit {PARTICIPANT}{}", system.as_str())));
+        }
+        if change.in_flight.is_some() && set.in_flight.is_some() {
+            return Err(goes_before(format!("the bulkhead {}", system.as_str())));
+        }
+        let settings = self.config.participants.of(system).with(change.numbers);
+        fits(&settings)?;
+        fits(&ParticipantSettings {
+            rate_per_second: set.rate_per_second.unwrap_or(settings.rate_per_second),
+            burst: set.burst.unwrap_or(settings.burst),
+            ..settings
+        })
     }
 
     fn paused(&self) -> Vec<String> {
         self.flow.state().pauses.iter().map(|pause| scope_text(&pause.scope)).collect()
     }
+}
+
+fn fits(settings: &ParticipantSettings) -> Result<(), Refusal> {
+    let problems = settings.problems();
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems.join("; "))) }
 }
 
 #[async_trait]
@@ -213,6 +243,9 @@ impl Knobs for NodeKnobs {
                 json!(self.bulkhead(&self.status(*system).await?))
             }
             Act::Breaker(system, _) => json!(breaker(&self.status(*system).await?)),
+            Act::SetBreaker(system, _) | Act::ResetBreakerSettings(system) => {
+                json!(breaker_settings(&self.status(*system).await?))
+            }
         })
     }
 
@@ -247,6 +280,11 @@ impl Knobs for NodeKnobs {
         })
     }
 
+    async fn backpressure(&self) -> Result<BackpressureReport, Refusal> {
+        let (node, statuses) = (self.flow.backpressure(), self.statuses().await?);
+        Ok(pressure::report(&node, &statuses, &self.config.flow))
+    }
+
     async fn breakers(&self) -> Result<Vec<BreakerReport>, Refusal> {
         Ok(self.statuses().await?.iter().map(breaker).collect())
     }
@@ -279,6 +317,10 @@ impl Knobs for NodeKnobs {
                 };
                 self.steer(*system, act).await
             }
+            Act::SetBreaker(system, change) => {
+                self.steer(*system, GateAct::Set { change: *change, ttl_ms: None }).await
+            }
+            Act::ResetBreakerSettings(system) => self.steer(*system, GateAct::ResetSettings).await,
         }
     }
 }

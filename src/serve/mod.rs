@@ -5,6 +5,7 @@
 mod knobs;
 mod lifecycle;
 mod memory;
+mod pressure;
 pub(crate) mod signals;
 mod start;
 mod words;

@@ -9,7 +9,7 @@ use actors::participant::control::{ParticipantStatus, SteerError};
 use crate::control::act::Limit;
 use crate::control::entry::rfc_3339;
 use crate::control::knobs::Refusal;
-use crate::control::report::{BreakerReport, LimitReport, Mode, Numbers};
+use crate::control::report::{BreakerReport, BreakerSettings, LimitReport, Mode, Numbers};
 use crate::control::scope::Scope;
 
 /// The ranges that the intake has; what is wrong is told with its field.
@@ -110,7 +110,13 @@ pub(super) fn breaker(status: &ParticipantStatus) -> BreakerReport {
         in_flight: at_least_zero(status.in_flight),
         waiting: at_least_zero(status.waiting),
         waiting_urgent: at_least_zero(status.waiting_urgent),
+        settings: breaker_settings(status),
+        settings_changed: status.settings_changed,
     }
+}
+
+pub(super) const fn breaker_settings(status: &ParticipantStatus) -> BreakerSettings {
+    BreakerSettings::of(&status.settings, status.settings_in_flight)
 }
 
 pub(super) const fn mode(mode: IntakeMode) -> Mode {

@@ -133,6 +133,58 @@ async fn an_operator_stops_and_holds_work_and_the_audit_has_it_all() {
 }
 
 #[tokio::test]
+async fn an_operator_sees_who_holds_whom_back_and_sets_a_breaker_for_a_time() {
+    let world = World::set_up().await;
+    let serve = Serve::started(&world.url, &[]).await;
+    let port = serve.port;
+    let pressure = || async { serve.get("/api/v1/flow/backpressure").await.json() };
+    let idle = pressure().await;
+    assert_eq!(idle["held"], serde_json::json!([]), "{idle}");
+    assert_eq!(idle["lanes"].as_array().map(Vec::len), Some(4), "{idle}");
+    act(port, &["breaker", "force-open", "payment"]).await;
+    world.submit("held", &card_order("held"), &[]).await;
+    let held = until(SOON, "its authorization is held back", || async {
+        let held = pressure().await["held"].as_array()?.clone();
+        held.into_iter().find(|held| held["reason"] == "breaker")
+    })
+    .await;
+    assert_eq!((&held["what"], &held["by"]), (&"commands to payment".into(), &"breaker payment".into()));
+    act(port, &["breaker", "reset", "payment"]).await;
+    act(port, &["flow", "pause"]).await;
+    world.submit("paused", &card_order("paused"), &[]).await;
+    until(SOON, "the order is held back", || async {
+        let held = pressure().await["held"].as_array()?.clone();
+        held.into_iter().find(|held| held["reason"] == "paused" && held["by"] == "an operator")
+    })
+    .await;
+    let output = run(&["flow", "backpressure", "--api", &format!("http://127.0.0.1:{port}")]).await;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("an operator") && told.contains("stream waiting"), "{told}");
+
+    let set =
+        act(port, &["breaker", "set", "erp", "--error-percent", "40", "--max-in-flight", "9", "--ttl", "1s"]);
+    let set = set.await;
+    assert_eq!(
+        (&set["after"]["error_percent"], &set["after"]["max_in_flight"]),
+        (&40.into(), &9.into()),
+        "{set}"
+    );
+    until(SOON, "the configured settings", || async {
+        let erp = serve.get("/api/v1/breakers/erp").await.json();
+        (erp["settings"]["error_percent"] == 60 && erp["settings_changed"] == false).then_some(())
+    })
+    .await;
+    act(port, &["flow", "bulkhead", "erp", "--max", "7"]).await;
+    let words = ["breaker", "set", "erp", "--max-in-flight", "9", "--reason", "a test of it"];
+    let refused = operate(port, &words).await;
+    assert_eq!(refused.status.code(), Some(6), "the bulkhead would go before it");
+    let words =
+        ["breaker", "set", "erp", "--rate-per-second", "5000", "--burst", "1", "--reason", "a test of it"];
+    assert_eq!(operate(port, &words).await.status.code(), Some(2), "such a burst cannot reach that rate");
+    assert_eq!(verify(port).await["intact"], true);
+}
+
+#[tokio::test]
 async fn what_is_set_for_a_time_ends_by_itself_and_what_is_set_ends_with_the_process() {
     let world = World::set_up().await;
     let mut serve = Serve::started(&world.url, &[]).await;

@@ -18,6 +18,6 @@ pub use policy::Throttle;
 pub use settings::{Change, SettingError};
 
 pub(crate) use keeper::run;
-pub(crate) use policy::{Load, estimated_wait_ms, room};
+pub(crate) use policy::{Load, Pressure, estimated_wait_ms, room};
 pub(crate) use rules::{NotNow, Rules};
-pub(crate) use shared::Flow;
+pub(crate) use shared::{Figures, Flow};

@@ -14,10 +14,30 @@ pub enum Throttle {
     Orders,
     /// Answers to what is begun wait too long for us, so fewer orders may be begun.
     Answers,
-    /// The process takes nearly all the memory that it may.
+    /// The process takes nearly all the memory that it may, so none may be begun, or only the least.
     Memory,
     /// As many orders were begun as may be in this time.
     Rate,
+    /// The bound on orders was lowered before, and has not grown back yet: as many are begun as may be meanwhile.
+    Growing,
+}
+
+impl Throttle {
+    const ALL: [Self; 7] =
+        [Self::Paused, Self::Draining, Self::Orders, Self::Answers, Self::Memory, Self::Rate, Self::Growing];
+
+    /// As a number, for counters that several threads share; none is 0.
+    pub(crate) const fn to_number(this: Option<Self>) -> u64 {
+        match this {
+            Some(this) => this as u64 + 1,
+            None => 0,
+        }
+    }
+
+    /// Out of the number again.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
+    }
 }
 
 /// How short memory is.
@@ -40,7 +60,7 @@ impl Pressure {
         if cap == 0 {
             return Self::None;
         }
-        let share = |of_32: u64| cap.saturating_sub(reserve) / 32 * of_32;
+        let share = |of_32: u64| Self::share(cap, reserve, of_32);
         let (was_hard, was_short) = (before == Self::Hard, before != Self::None);
         if resident >= share(30) || (was_hard && resident >= share(28)) {
             Self::Hard
@@ -49,6 +69,15 @@ impl Pressure {
         } else {
             Self::None
         }
+    }
+
+    /// Where it rises to soft and to hard; 0 without a budget.
+    pub(crate) fn marks(cap: u64, reserve: u64) -> (u64, u64) {
+        (Self::share(cap, reserve, 27), Self::share(cap, reserve, 30))
+    }
+
+    fn share(cap: u64, reserve: u64, of_32: u64) -> u64 {
+        cap.saturating_sub(reserve) / 32 * of_32
     }
 }
 
@@ -98,6 +127,8 @@ pub(crate) fn reopens_at(cap: u64) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pace {
     pub(crate) effective: u64,
+    /// Why it is lower than it is set to be; none = it is not.
+    pub(crate) lowered_by: Option<Throttle>,
 }
 
 impl Pace {
@@ -113,16 +144,20 @@ impl Pace {
     ) -> Self {
         let least = least.min(configured);
         if pressure != Pressure::None {
-            return Self { effective: least };
+            return Self::of(least, configured, Throttle::Memory);
         }
-        let effective = if delay.is_some_and(|delay| delay > target) {
+        let (effective, why) = if delay.is_some_and(|delay| delay > target) {
             // From what is there, not from what might be: a bound that nobody reaches slows nobody.
             let there = uncommitted.min(self.effective);
-            there - there / 8
+            (there - there / 8, Throttle::Answers)
         } else {
-            self.effective.saturating_add(self.effective / 16 + 1)
+            (self.effective.saturating_add(self.effective / 16 + 1), Throttle::Growing)
         };
-        Self { effective: effective.clamp(least, configured) }
+        Self::of(effective.clamp(least, configured), configured, why)
+    }
+
+    fn of(effective: u64, configured: u64, why: Throttle) -> Self {
+        Self { effective, lowered_by: (effective < configured).then_some(why) }
     }
 }
 
@@ -160,6 +195,14 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_comes_back_out_of_its_number() {
+        for reason in [None].into_iter().chain(Throttle::ALL.map(Some)) {
+            assert_eq!(Throttle::from_number(Throttle::to_number(reason)), reason);
+        }
+        assert_eq!(Throttle::from_number(Throttle::ALL.len() as u64 + 1), None);
+    }
+
+    #[test]
     fn given_a_bound_that_was_reached_when_some_are_committed_then_it_opens_below_it() {
         for (cap, then) in [(1, 0), (10, 9), (160, 150), (50_000, 46_875)] {
             assert_eq!(reopens_at(cap), then, "{cap}");
@@ -170,22 +213,27 @@ mod tests {
     fn given_answers_that_wait_when_time_passes_then_fewer_orders_are_live_and_never_too_few() {
         let step =
             |pace: Pace, delay, uncommitted| pace.step(1_000, 100, delay, 500, uncommitted, Pressure::None);
-        let pace = Pace { effective: 1_000 };
-        for (delay, uncommitted, then) in [
-            (None, 900, 1_000),
-            (Some(500), 900, 1_000),
-            (Some(501), 800, 700),
-            (Some(501), 50, 100),
-            (Some(501), 5_000, 875),
+        let pace = Pace { effective: 1_000, lowered_by: None };
+        let late = Some(Throttle::Answers);
+        for (delay, uncommitted, then, lowered_by) in [
+            (None, 900, 1_000, None),
+            (Some(500), 900, 1_000, None),
+            (Some(501), 800, 700, late),
+            (Some(501), 50, 100, late),
+            (Some(501), 5_000, 875, late),
         ] {
-            assert_eq!(step(pace, delay, uncommitted).effective, then, "{delay:?} {uncommitted}");
+            let then = Pace { effective: then, lowered_by };
+            assert_eq!(step(pace, delay, uncommitted), then, "{delay:?} {uncommitted}");
         }
-        let mut slow = Pace { effective: 100 };
+        let mut slow = Pace { effective: 100, lowered_by: late };
+        slow = step(slow, Some(0), 100);
+        assert_eq!(slow, Pace { effective: 107, lowered_by: Some(Throttle::Growing) });
         for _ in 0..40 {
             slow = step(slow, Some(0), 100);
         }
-        assert_eq!(slow.effective, 1_000, "it grows back");
-        assert_eq!(pace.step(1_000, 100, None, 500, 0, Pressure::Soft).effective, 100);
+        assert_eq!(slow, pace, "it grows back");
+        let short = pace.step(1_000, 100, None, 500, 0, Pressure::Soft);
+        assert_eq!(short, Pace { effective: 100, lowered_by: Some(Throttle::Memory) });
         assert_eq!(
             pace.step(50, 100, Some(900), 500, 10, Pressure::None).effective,
             50,
@@ -209,6 +257,7 @@ mod tests {
             assert_eq!(Pressure::of(resident, cap, reserve, before), then, "{resident} after {before:?}");
         }
         assert_eq!(Pressure::of(u64::MAX, 0, 9, Pressure::Hard), Pressure::None, "no budget");
+        assert_eq!((Pressure::marks(cap, reserve), Pressure::marks(0, 0)), ((2_700, 3_000), (0, 0)));
     }
 
     #[test]

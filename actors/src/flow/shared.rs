@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::limits::{FlowConfig, LimitName};
 use super::meter::RuntimeTime;
-use super::policy::{Pace, Pressure, reopens_at};
+use super::policy::{Pace, Pressure, Throttle, reopens_at};
 use super::rules::Rules;
 use super::settings::Settings;
 use crate::metrics::Metrics;
@@ -31,8 +31,34 @@ pub(crate) struct Figures {
     pub(crate) reached: AtomicI64,
     /// How many orders are known to queue, beside those in memory.
     pub(crate) queued: AtomicU64,
-    /// Why nothing is begun; 0 = something is, else one more than the place of the reason.
+    /// Why nothing is begun, as [`Throttle::to_number`].
     pub(crate) throttle: AtomicU64,
+    /// Until when what is begun counts as late, in milliseconds since 1970: lists of ordinary commands stand still.
+    pub(crate) late_until: AtomicI64,
+    /// Inputs that may still be taken before some of those that were are recorded.
+    pub(crate) free_inputs: AtomicU64,
+    /// What waits in memory, by lane.
+    pub(crate) lanes: [LaneFigures; 4],
+}
+
+/// What one partition has read of one lane and not taken.
+#[derive(Debug, Default)]
+pub(crate) struct LaneFigures {
+    pub(crate) messages: AtomicU64,
+    pub(crate) bytes: AtomicU64,
+}
+
+impl LaneFigures {
+    /// Says how it is now.
+    pub(crate) fn set(&self, messages: usize, bytes: usize) {
+        self.messages.store(messages as u64, Ordering::Relaxed);
+        self.bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Messages and bytes.
+    pub(crate) fn get(&self) -> (u64, u64) {
+        (self.messages.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
 }
 
 /// The intake of a node.
@@ -44,6 +70,8 @@ pub(crate) struct Flow {
     pub(super) time: RuntimeTime,
     /// The bound on live orders as it is now.
     pub(super) cap: AtomicU64,
+    /// Why it is lower than it is set to be, as [`Throttle::to_number`].
+    lowered_by: AtomicU64,
     /// The bound was reached; see [`reopens_at`].
     is_full: AtomicBool,
     pressure: Mutex<Pressure>,
@@ -75,6 +103,7 @@ impl Flow {
             figures: (0..partitions).map(|_| figures()).collect(),
             time: RuntimeTime::new(),
             cap: AtomicU64::new(config.live_orders),
+            lowered_by: AtomicU64::new(0),
             is_full: AtomicBool::new(false),
             pressure: Mutex::default(),
             is_out_of_memory: AtomicBool::new(false),
@@ -131,9 +160,28 @@ impl Flow {
         self.cap.load(Ordering::Relaxed)
     }
 
-    /// Is it lower than it is set to be?
-    pub(crate) fn is_slowed(&self) -> bool {
-        self.cap() < self.effective(&LimitName::Orders).cap
+    /// Why it is lower than it is set to be; none = it is not.
+    pub(crate) fn lowered_by(&self) -> Option<Throttle> {
+        if self.cap() >= self.effective(&LimitName::Orders).cap {
+            return None;
+        }
+        // It was set higher a moment ago, and grows.
+        Throttle::from_number(self.lowered_by.load(Ordering::Relaxed)).or(Some(Throttle::Growing))
+    }
+
+    /// How short memory is.
+    pub(crate) fn pressure(&self) -> Pressure {
+        *locked(&self.pressure)
+    }
+
+    /// Resident memory at which only the least may be begun, and at which nothing may; 0 = there is no budget.
+    pub(crate) fn memory_marks(&self) -> (u64, u64) {
+        let cap = self.effective(&LimitName::Memory).cap;
+        Pressure::marks(cap, self.memory_reserve(cap))
+    }
+
+    fn memory_reserve(&self, cap: u64) -> u64 {
+        (READ_AHEAD_BYTES * self.figures.len() as u64).min(cap / 2)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -156,8 +204,7 @@ impl Flow {
         self.metrics.resident_bytes.set_size(resident);
         let cap = self.effective(&LimitName::Memory).cap;
         let mut pressure = locked(&self.pressure);
-        let reserve = (READ_AHEAD_BYTES * self.figures.len() as u64).min(cap / 2);
-        *pressure = Pressure::of(resident, cap, reserve, *pressure);
+        *pressure = Pressure::of(resident, cap, self.memory_reserve(cap), *pressure);
         let is_out = *pressure == Pressure::Hard;
         drop(pressure);
         if self.is_out_of_memory.swap(is_out, Ordering::AcqRel) != is_out {
@@ -184,7 +231,7 @@ impl Flow {
         let delay = delays.filter(|delay| *delay < u64::MAX).max();
         self.answer_delay_ms.store(delay.unwrap_or(0), Ordering::Relaxed);
         let (orders, before) = (self.effective(&LimitName::Orders).cap, self.cap());
-        let pace = Pace { effective: before }.step(
+        let pace = Pace { effective: before, lowered_by: None }.step(
             orders,
             self.config.live_orders_least,
             delay,
@@ -193,6 +240,7 @@ impl Flow {
             *locked(&self.pressure),
         );
         self.cap.store(pace.effective, Ordering::Relaxed);
+        self.lowered_by.store(Throttle::to_number(pace.lowered_by), Ordering::Relaxed);
         self.metrics.live_orders_limit.set_size(pace.effective);
         if pace.effective > before && self.is_full.swap(false, Ordering::AcqRel) {
             self.tell();

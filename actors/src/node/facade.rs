@@ -10,6 +10,7 @@ use domain::decider::Decider;
 use domain::ids::EntityId;
 
 use super::actor::{DrainAll, NodeActor};
+use super::backpressure::LaneBounds;
 use super::board::{Board, NodeState, NodeStatus};
 use super::flow::FlowControl;
 use super::purge;
@@ -146,10 +147,11 @@ pub fn start_with_board<D: Decider>(
         let (drain, hand_over) = (address.clone().recipient(), address.recipient());
         doors.insert(number, Door { read, timeline, drain, hand_over });
     }
+    let bounds = LaneBounds::of(&config);
     let purging = actix::spawn(purge::run(config, bus, Arc::clone(&layout), Arc::clone(&board)));
     let reverting = actix::spawn(flow::run(Arc::clone(&flow)));
     let actor = NodeActor { doors: Arc::clone(&doors), arbiters, tasks: vec![purging, reverting] }.start();
-    let flow = FlowControl::new(flow, Arc::clone(&board), Arc::clone(&metrics), clock);
+    let flow = FlowControl::new(flow, Arc::clone(&board), Arc::clone(&metrics), clock, bounds);
     let node = Node { partitions: layout.partitions, doors, board, metrics, participants, flow, actor };
     (node, posted)
 }

@@ -14,6 +14,7 @@ pub use crate::flow::limits::{
 };
 pub use crate::flow::{Change, SettingError, Throttle};
 
+use super::backpressure::{Backpressure, LaneBounds, MemoryPressure, OrdersPressure};
 use super::board::Board;
 use crate::clock::SharedClock;
 use crate::flow::Flow;
@@ -119,6 +120,7 @@ pub struct FlowControl {
     board: Arc<Board>,
     metrics: Arc<Metrics>,
     clock: SharedClock,
+    bounds: LaneBounds,
 }
 
 impl FlowControl {
@@ -127,8 +129,9 @@ impl FlowControl {
         board: Arc<Board>,
         metrics: Arc<Metrics>,
         clock: SharedClock,
+        bounds: LaneBounds,
     ) -> Self {
-        Self { flow, board, metrics, clock }
+        Self { flow, board, metrics, clock, bounds }
     }
 
     /// How it is.
@@ -151,7 +154,7 @@ impl FlowControl {
             uncommitted_orders,
             uncommitted_most: self.flow.cap(),
             resident_bytes: u64::try_from(self.metrics.resident_bytes.get()).unwrap_or(0),
-            intake_lag: self.intake_lag(),
+            intake_lag: self.lag(Lane::Intake),
             queued_orders: figures.iter().map(|it| it.queued.load(Ordering::Relaxed)).sum(),
             queue_delay_ms: heads.map(|head| waited_ms(now, head)).max().unwrap_or(0),
             answer_delay_ms: self.flow.answer_delay_ms(),
@@ -177,20 +180,11 @@ impl FlowControl {
     }
 
     fn throttles(&self, now: Timestamp) -> Vec<ThrottledPartition> {
-        const REASONS: [Throttle; 6] = [
-            Throttle::Paused,
-            Throttle::Draining,
-            Throttle::Orders,
-            Throttle::Answers,
-            Throttle::Memory,
-            Throttle::Rate,
-        ];
-        let is_slowed = self.flow.is_slowed();
+        let lowered_by = self.flow.lowered_by();
         let shown = (0..).zip(self.flow.all_figures()).filter_map(|(partition, figures)| {
-            let place = usize::try_from(figures.throttle.load(Ordering::Relaxed)).ok()?.checked_sub(1)?;
-            let reason = match REASONS.get(place)? {
-                Throttle::Orders if is_slowed => Throttle::Answers,
-                reason => *reason,
+            let reason = match Throttle::from_number(figures.throttle.load(Ordering::Relaxed))? {
+                Throttle::Orders => lowered_by.unwrap_or(Throttle::Orders),
+                reason => reason,
             };
             let queue_delay_ms = waited_ms(now, figures.head_stored_at.load(Ordering::Relaxed));
             Some(ThrottledPartition { partition, reason, queue_delay_ms })
@@ -198,11 +192,33 @@ impl FlowControl {
         shown.collect()
     }
 
-    fn intake_lag(&self) -> u64 {
+    /// Who holds whom back right now, and what is full.
+    pub fn backpressure(&self) -> Backpressure {
+        let now = self.clock.now();
+        let orders = OrdersPressure {
+            uncommitted: self.flow.uncommitted(),
+            most: self.flow.cap(),
+            limit: self.flow.effective(&LimitName::Orders).cap,
+            lowered_by: self.flow.lowered_by(),
+        };
+        let (slows_at, stops_at) = self.flow.memory_marks();
+        let memory = MemoryPressure {
+            resident: u64::try_from(self.metrics.resident_bytes.get()).unwrap_or(0),
+            slows_at,
+            stops_at,
+            state: self.flow.pressure().into(),
+        };
+        let lags = Lane::ALL.map(|lane| self.lag(lane));
+        let figures = self.flow.all_figures();
+        Backpressure::of((figures, &self.throttles(now)), self.bounds, lags, now, (orders, memory))
+    }
+
+    /// Messages in the stream of a lane behind the partition that is furthest behind.
+    fn lag(&self, lane: Lane) -> u64 {
         let partitions = u16::try_from(self.flow.all_figures().len()).unwrap_or(u16::MAX);
-        let places = self.board.places(Lane::Intake, partitions);
+        let places = self.board.places(lane, partitions);
         let reached = places.iter().filter_map(|place| place.position).map(|position| position.sequence);
-        self.board.stream_end(Lane::Intake).saturating_sub(reached.min().unwrap_or(u64::MAX))
+        self.board.stream_end(lane).saturating_sub(reached.min().unwrap_or(u64::MAX))
     }
 
     /// All limits, in a fixed order.
@@ -304,6 +320,6 @@ fn left_ms(until: Instant) -> u64 {
     u64::try_from(until.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u64::MAX)
 }
 
-fn waited_ms(now: Timestamp, since_ms: i64) -> u64 {
+pub(super) fn waited_ms(now: Timestamp, since_ms: i64) -> u64 {
     if since_ms == 0 { 0 } else { u64::try_from(now.ms_since(Timestamp(since_ms))).unwrap_or(0) }
 }

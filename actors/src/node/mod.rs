@@ -1,6 +1,7 @@
 //! The node: all partitions of one process, and the one face that the server sees.
 
 mod actor;
+pub mod backpressure;
 mod board;
 mod facade;
 pub mod flow;

@@ -208,6 +208,14 @@ impl Breaker {
         }
     }
 
+    /// Judges by other settings from now on. Of another window nothing is known yet; a forced state stays.
+    pub(crate) fn set_settings(&mut self, settings: ParticipantSettings) {
+        if settings.window_ms != self.settings.window_ms {
+            self.window = Window::default();
+        }
+        self.settings = settings;
+    }
+
     /// Back to the beginning: closed, and nothing has happened.
     pub(crate) fn reset(&mut self, now: Timestamp) {
         self.forced = None;
@@ -282,6 +290,21 @@ mod tests {
             let since = if then == state { 0 } else { at };
             assert_eq!(breaker.since(), Timestamp(since), "{what}");
         }
+    }
+
+    #[test]
+    fn given_other_settings_then_what_was_counted_is_judged_by_them_unless_the_window_is_another() {
+        let mut breaker = given(Closed);
+        breaker.look(outcomes(6, 0, 4), false, Timestamp(50));
+        assert_eq!(breaker.state(), Closed);
+        let strict = ParticipantSettings { error_percent: 40, ..SETTINGS };
+        let mut other = breaker.clone();
+        breaker.set_settings(strict);
+        breaker.look(outcomes(0, 0, 0), false, Timestamp(60));
+        assert_eq!(breaker.state(), Open);
+        other.set_settings(ParticipantSettings { window_ms: 5_000, ..strict });
+        other.look(outcomes(0, 0, 0), false, Timestamp(60));
+        assert_eq!((other.state(), other.ratios()), (Closed, (0, 0, 0)));
     }
 
     #[test]

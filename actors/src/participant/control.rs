@@ -8,7 +8,7 @@ use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keeper::Keeper;
-use super::settings::{MOST_RATE, burst_problem};
+use super::settings::{MOST_RATE, ParticipantSettings, burst_problem};
 
 /// The longest time that an act may hold: a week. What is to hold longer belongs into the configuration.
 pub const MOST_TTL_MS: u64 = 7 * 86_400_000;
@@ -52,6 +52,39 @@ pub struct ParticipantStatus {
     pub limits_changed: bool,
     /// When they go back; none = not by themselves, or they do not differ.
     pub limits_until: Option<Timestamp>,
+    /// Rate, burst and cap that were set on their own: what is none is as the settings say.
+    pub limits_set: LimitChange,
+    /// The settings in force, without those.
+    pub settings: ParticipantSettings,
+    /// The cap in force, without those.
+    pub settings_in_flight: u32,
+    /// Some of the settings differ from the configuration.
+    pub settings_changed: bool,
+    /// What keeps commands that wait from going now; none = nothing does, or none waits.
+    pub held_by: Option<HeldBy>,
+}
+
+/// What keeps commands that wait in front of a participant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBy {
+    /// Its breaker is open.
+    Breaker,
+    /// Its breaker is half open, and as many probes are out as may be.
+    Probes,
+    /// As many commands are in flight as may be.
+    InFlight,
+    /// As many commands were sent as may be in this time.
+    Rate,
+}
+
+/// Other settings than the configured ones. What is absent stays as configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SettingsChange {
+    /// In the order of [`super::settings::RANGES`].
+    pub numbers: [Option<u32>; 13],
+    /// Commands in flight.
+    pub in_flight: Option<u32>,
 }
 
 /// Other limits than the configured ones. What is absent stays as configured.
@@ -66,9 +99,16 @@ pub struct LimitChange {
     pub in_flight: Option<u32>,
 }
 
+impl LimitChange {
+    /// What does not fit together if it is set over these settings.
+    fn over(self, settings: &ParticipantSettings) -> Option<String> {
+        let rate = self.rate_per_second.unwrap_or(settings.rate_per_second);
+        burst_problem(rate, self.burst.unwrap_or(settings.burst))
+    }
+}
+
 /// What can be done to a participant's gate. Every `ttl_ms` counts from now; none = until it is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
     /// Nothing is sent, whatever it answers; then it is probed.
     ForceOpen {
@@ -91,13 +131,27 @@ pub enum Act {
         /// For so long.
         ttl_ms: Option<u64>,
     },
-    /// The limits of the configuration again.
+    /// The limits of the settings again.
     ResetLimits,
+    /// Other settings, in the place of those set before. Limits that were set on their own go on before them.
+    Set {
+        /// Which.
+        change: SettingsChange,
+        /// For so long.
+        ttl_ms: Option<u64>,
+    },
+    /// The settings of the configuration again.
+    ResetSettings,
 }
 
 impl Act {
     /// What is wrong with it, in words.
-    pub(super) fn problems(&self, configured_rate: u32, configured_burst: u32) -> Vec<String> {
+    pub(super) fn problems(
+        &self,
+        configured: &ParticipantSettings,
+        in_force: &ParticipantSettings,
+        limits: LimitChange,
+    ) -> Vec<String> {
         let mut problems = Vec::new();
         let mut within = |key: &str, value: Option<u64>, least: u64, most: u64| {
             if let Some(value) = value.filter(|value| !(least..=most).contains(value)) {
@@ -113,10 +167,21 @@ impl Act {
                 within("rate_per_second", change.rate_per_second.map(u64::from), 1, u64::from(MOST_RATE));
                 within("burst", change.burst.map(u64::from), 1, u64::from(MOST_RATE));
                 within("in_flight", change.in_flight.map(u64::from), 1, u64::from(MOST_IN_FLIGHT));
-                let rate = change.rate_per_second.unwrap_or(configured_rate);
-                problems.extend(burst_problem(rate, change.burst.unwrap_or(configured_burst)));
+                problems.extend(change.over(in_force));
             }
-            Self::HalfOpen | Self::Reset | Self::ResetLimits => {}
+            Self::Set { change, ttl_ms } => {
+                within("ttl_ms", *ttl_ms, 1, MOST_TTL_MS);
+                within("in_flight", change.in_flight.map(u64::from), 1, u64::from(MOST_IN_FLIGHT));
+                let settings = configured.with(change.numbers);
+                let of_settings = settings.problems();
+                // What was set on its own must fit to them, too.
+                problems.extend(if of_settings.is_empty() {
+                    limits.over(&settings).into_iter().collect()
+                } else {
+                    of_settings
+                });
+            }
+            Self::HalfOpen | Self::Reset | Self::ResetLimits | Self::ResetSettings => {}
         }
         problems
     }

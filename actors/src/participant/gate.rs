@@ -7,12 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, O
 use domain::gates::{self, BreakerState, Urgency};
 use domain::time::Timestamp;
 
+use super::control::HeldBy;
 use super::pace::Pace;
 use super::retry_budget::RetryBudget;
 use super::settings::ParticipantSettings;
 
 /// The part of every limit that only urgent commands may use, so that new work never holds up what gives back.
 pub(super) const URGENT_PART: u32 = 20;
+
+/// So many places of a cap only urgent commands may use: at least one, unless there is only one place in all.
+const fn kept_of_cap(cap: i64) -> i64 {
+    let part = cap / URGENT_PART as i64;
+    if part == 0 && cap > 1 { 1 } else { part }
+}
 
 /// One gate.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ pub(super) struct Gate {
     pub(super) probes: AtomicI64,
     pub(super) pace: Pace,
     pub(super) burst: AtomicU32,
-    pub(super) slow_ms: i64,
+    pub(super) slow_ms: AtomicI64,
     /// How many effects wait, of all partitions together, and the urgent ones of them.
     pub(super) waiting: AtomicI64,
     pub(super) waiting_urgent: AtomicI64,
@@ -39,7 +46,7 @@ pub(super) struct Gate {
     pub(super) sent: AtomicU64,
     /// Nothing is known of the participant yet.
     pub(super) untried: AtomicBool,
-    pub(super) first_probes: i64,
+    pub(super) first_probes: AtomicI64,
     /// Asked only when something is sent again, which is rare.
     pub(super) budget: Mutex<RetryBudget>,
 }
@@ -54,7 +61,7 @@ impl Gate {
             probes: AtomicI64::default(),
             pace: Pace::new(settings.rate_per_second, settings.burst),
             burst: AtomicU32::new(settings.burst),
-            slow_ms: i64::from(settings.slow_ms),
+            slow_ms: AtomicI64::new(settings.slow_ms.into()),
             waiting: AtomicI64::default(),
             waiting_urgent: AtomicI64::default(),
             waiting_at: (0..partitions).map(|_| AtomicI64::default()).collect(),
@@ -63,7 +70,7 @@ impl Gate {
             failed: AtomicU32::default(),
             sent: AtomicU64::default(),
             untried: AtomicBool::new(true),
-            first_probes: i64::from(settings.probes),
+            first_probes: AtomicI64::new(settings.probes.into()),
             budget: Mutex::new(RetryBudget::new(settings.retry_percent, settings.retries_per_second, now)),
         }
     }
@@ -79,15 +86,31 @@ impl Gate {
             return 0;
         }
         let (cap, burst) = (self.cap.load(Ordering::Relaxed), i64::from(self.burst.load(Ordering::Relaxed)));
-        let kept = |limit: i64| if urgency == Urgency::Urgent { 0 } else { limit / i64::from(URGENT_PART) };
-        let places = cap - kept(cap) - self.in_flight.load(Ordering::Relaxed);
+        let is_urgent = urgency == Urgency::Urgent;
+        let kept = |part: i64| if is_urgent { 0 } else { part };
+        let places = cap - kept(kept_of_cap(cap)) - self.in_flight.load(Ordering::Relaxed);
         if places <= 0 {
             return 0;
         }
-        let paced = i64::try_from(self.pace.room(now)).unwrap_or(i64::MAX) - kept(burst);
+        let paced =
+            i64::try_from(self.pace.room(now)).unwrap_or(i64::MAX) - kept(burst / i64::from(URGENT_PART));
         let probes =
             if breaker == BreakerState::HalfOpen { self.probes.load(Ordering::Relaxed) } else { i64::MAX };
         places.min(paced).min(probes).max(0)
+    }
+
+    /// What keeps ordinary commands that wait from going now; none = they may go, or none waits.
+    pub(super) fn held_by(&self, now: Timestamp) -> Option<HeldBy> {
+        if self.waiting.load(Ordering::Relaxed) <= 0 || self.room(Urgency::Ordinary, now) > 0 {
+            return None;
+        }
+        let cap = self.cap.load(Ordering::Relaxed);
+        Some(match self.breaker() {
+            BreakerState::Open => HeldBy::Breaker,
+            BreakerState::HalfOpen if self.probes.load(Ordering::Relaxed) <= 0 => HeldBy::Probes,
+            _ if self.in_flight.load(Ordering::Relaxed) >= cap - kept_of_cap(cap) => HeldBy::InFlight,
+            _ => HeldBy::Rate,
+        })
     }
 
     /// Commands go out.
@@ -118,7 +141,7 @@ impl Gate {
         }
         gate.urgent = self.waiting_urgent.load(Ordering::Relaxed) == 0 && self.pace.has_room(1, now);
         gate.ordinary = gate.urgent
-            && places > cap / i64::from(URGENT_PART)
+            && places > kept_of_cap(cap)
             && self.waiting.load(Ordering::Relaxed) == 0
             && self.pace.has_room(1 + burst / URGENT_PART, now);
         gate

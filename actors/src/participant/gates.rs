@@ -10,7 +10,9 @@ use domain::time::Timestamp;
 use tokio::sync::Notify;
 
 use super::breaker::Outcomes;
+use super::control::HeldBy;
 use super::gate::{Gate, URGENT_PART};
+use super::settings::ParticipantSettings;
 use crate::config::NodeConfig;
 use crate::metrics::Metrics;
 
@@ -146,7 +148,7 @@ impl Gates {
 
     /// From how many milliseconds on an answer is slow.
     pub(crate) fn slow_ms(&self, participant: Participant) -> i64 {
-        self.gate(participant).slow_ms
+        self.gate(participant).slow_ms.load(Ordering::Relaxed)
     }
 
     /// Counts what commands came to.
@@ -234,7 +236,7 @@ impl Gates {
     pub(super) fn publish(&self, participant: Participant, state: BreakerState, since: Timestamp) {
         let gate = self.gate(participant);
         gate.since.store(since.0, Ordering::Relaxed);
-        gate.probes.store(gate.first_probes, Ordering::Relaxed);
+        gate.probes.store(gate.first_probes.load(Ordering::Relaxed), Ordering::Relaxed);
         gate.breaker.store(u8::try_from(state.index()).expect("there are three states"), Ordering::Relaxed);
         self.metrics.breaker_state[participant.index()].set(i64::try_from(state.index()).unwrap_or(0));
     }
@@ -242,7 +244,7 @@ impl Gates {
     /// Are some of the probes out?
     pub(super) fn is_probed(&self, participant: Participant) -> bool {
         let gate = self.gate(participant);
-        gate.probes.load(Ordering::Relaxed) < gate.first_probes
+        gate.probes.load(Ordering::Relaxed) < gate.first_probes.load(Ordering::Relaxed)
     }
 
     /// How the breaker of a participant stands, and since when.
@@ -270,6 +272,29 @@ impl Gates {
         self.metrics.in_flight_limit[participant.index()].set(i64::from(cap));
     }
 
+    /// Sets what besides rate and cap is judged and spent by, from now on.
+    pub(super) fn set_settings(
+        &self,
+        participant: Participant,
+        settings: &ParticipantSettings,
+        now: Timestamp,
+    ) {
+        let gate = self.gate(participant);
+        gate.slow_ms.store(settings.slow_ms.into(), Ordering::Relaxed);
+        let probes = i64::from(settings.probes);
+        let before = gate.first_probes.swap(probes, Ordering::Relaxed);
+        gate.probes.fetch_add(probes - before, Ordering::Relaxed); // those that are out stay out
+        let sent = gate.sent.load(Ordering::Relaxed);
+        let mut budget = gate.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.pay_in(sent, now);
+        budget.set(settings.retry_percent, settings.retries_per_second);
+    }
+
+    /// What keeps the ordinary commands that wait; none = nothing does, or none waits.
+    pub(super) fn held_by(&self, participant: Participant, now: Timestamp) -> Option<HeldBy> {
+        self.gate(participant).held_by(now)
+    }
+
     /// How many commands are in flight, how many effects wait, and how many of them are urgent.
     pub(super) fn counts(&self, participant: Participant) -> (i64, i64, i64) {
         let gate = self.gate(participant);
@@ -279,133 +304,4 @@ impl Gates {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use domain::decider::Participant;
-    use domain::gates::{BreakerState, Urgency};
-    use domain::time::Timestamp;
-
-    use super::Gates;
-    use crate::config::{InFlight, NodeConfig, Participants};
-    use crate::metrics::Metrics;
-    use crate::participant::Outcomes;
-    use crate::participant::settings::ParticipantSettings;
-
-    const NOW: Timestamp = Timestamp(1_795_766_400_000);
-
-    fn gates(in_flight: u32, settings: ParticipantSettings) -> Gates {
-        let config = NodeConfig {
-            in_flight_commands: InFlight { erp: in_flight, ..NodeConfig::default().in_flight_commands },
-            participants: Participants { erp: settings, ..Participants::default() },
-            ..NodeConfig::default()
-        };
-        Gates::new(&config, 4, NOW, Arc::default())
-    }
-
-    #[test]
-    fn a_gate_closes_at_its_cap_and_opens_with_an_answer() {
-        let gates = gates(2, ParticipantSettings::default());
-        gates.adjust(Participant::Erp, 2);
-        let view = gates.snapshot(NOW);
-        assert!(!view.open(Participant::Erp) && view.open(Participant::Payment));
-        gates.adjust(Participant::Erp, 1);
-        assert_eq!(gates.room(Participant::Erp, Urgency::Urgent, NOW), 0);
-        gates.adjust(Participant::Erp, -2);
-        assert!(gates.snapshot(NOW).open(Participant::Erp));
-    }
-
-    #[test]
-    fn the_last_part_of_cap_and_rate_is_for_what_is_urgent() {
-        let settings =
-            ParticipantSettings { rate_per_second: 100, burst: 40, ..ParticipantSettings::default() };
-        let by_cap = gates(20, ParticipantSettings::default());
-        by_cap.adjust(Participant::Erp, 19);
-        let by_rate = gates(1_000, settings);
-        by_rate.sent(Participant::Erp, 38, NOW);
-        for gates in [by_cap, by_rate] {
-            let view = gates.snapshot(NOW);
-            assert!(!view.open(Participant::Erp) && view.open_for(Participant::Erp, Urgency::Urgent));
-        }
-    }
-
-    #[test]
-    fn new_commands_go_behind_those_that_wait() {
-        let gates = gates(1_000, ParticipantSettings::default());
-        gates.wait(Participant::Erp, 3, Urgency::Ordinary, 1);
-        let view = gates.snapshot(NOW);
-        assert!(!view.open(Participant::Erp) && view.open_for(Participant::Erp, Urgency::Urgent));
-        gates.wait(Participant::Erp, 3, Urgency::Urgent, 1);
-        assert!(!gates.snapshot(NOW).open_for(Participant::Erp, Urgency::Urgent));
-        gates.wait(Participant::Erp, 3, Urgency::Ordinary, -1);
-        gates.wait(Participant::Erp, 3, Urgency::Urgent, -1);
-        assert!(gates.snapshot(NOW).open(Participant::Erp));
-    }
-
-    #[test]
-    fn several_partitions_that_wait_share_the_room() {
-        let gates = gates(10, ParticipantSettings::default());
-        for partition in 0..3 {
-            gates.wait(Participant::Erp, partition, Urgency::Ordinary, 100);
-        }
-        assert_eq!(gates.share(Participant::Erp, Urgency::Ordinary, NOW), 4);
-    }
-
-    #[test]
-    fn half_open_lets_as_many_through_as_it_has_probes_and_open_nothing() {
-        let gates = gates(1_000, ParticipantSettings { probes: 3, ..ParticipantSettings::default() });
-        gates.publish(Participant::Erp, BreakerState::HalfOpen, NOW);
-        gates.sent(Participant::Erp, 2, NOW);
-        assert!(gates.admits_again(Participant::Erp, NOW) && !gates.admits_again(Participant::Erp, NOW));
-        assert!(!gates.snapshot(NOW).open_for(Participant::Erp, Urgency::Urgent));
-        gates.publish(Participant::Erp, BreakerState::Open, NOW);
-        assert_eq!(gates.room(Participant::Erp, Urgency::Urgent, NOW), 0);
-        assert_eq!(gates.take_for_recovery(Participant::Erp, 5, NOW), None);
-    }
-
-    #[test]
-    fn what_was_sent_before_the_breaker_moved_is_not_fresh() {
-        let gates = gates(1_000, ParticipantSettings::default());
-        gates.publish(Participant::Erp, BreakerState::HalfOpen, NOW);
-        assert!(gates.is_fresh(Participant::Erp, Some(NOW)));
-        assert!(!gates.is_fresh(Participant::Erp, Some(NOW.plus_ms(-1))));
-        assert!(!gates.is_fresh(Participant::Erp, None));
-        gates.broker_was_away(NOW.plus_ms(5));
-        assert!(!gates.is_fresh(Participant::Erp, Some(NOW.plus_ms(4))));
-        assert!(gates.is_fresh(Participant::Erp, Some(NOW.plus_ms(5))));
-    }
-
-    /// What every decision does. With the one lock of a gate held, it would stand still if it wanted it.
-    #[test]
-    fn the_way_of_a_decision_takes_no_lock_and_no_memory() {
-        let gates = gates(1_000_000, ParticipantSettings::default());
-        let held: Vec<_> = gates.each.iter().map(|gate| gate.budget.lock().unwrap()).collect();
-        let outcomes = Outcomes { answered: 1, slow: 0, failed: 0 };
-        let counted = allocation_counter::measure(|| {
-            for number in 0..1_000 {
-                let now = NOW.plus_ms(number);
-                assert!(gates.snapshot(now).open(Participant::Erp));
-                gates.adjust(Participant::Erp, 1);
-                gates.sent(Participant::Erp, 1, now);
-                gates.adjust(Participant::Erp, -1);
-                assert!(gates.is_fresh(Participant::Erp, Some(now)));
-                gates.observe(Participant::Erp, outcomes);
-            }
-        });
-        assert_eq!(counted.count_total, 0);
-        drop(held);
-        assert_eq!(gates.take_outcomes(Participant::Erp).answered, 1_000);
-    }
-
-    #[test]
-    fn metrics_say_what_is_in_force() {
-        let metrics = Arc::<Metrics>::default();
-        let gates = Gates::new(&NodeConfig::default(), 1, NOW, Arc::clone(&metrics));
-        gates.publish(Participant::Erp, BreakerState::Open, NOW);
-        gates.set_pace(Participant::Erp, 7, 7);
-        gates.set_cap(Participant::Erp, 9);
-        let at = Participant::Erp.index();
-        let shown = [&metrics.breaker_state[at], &metrics.rate_limit[at], &metrics.in_flight_limit[at]];
-        assert_eq!(shown.map(crate::metrics::Gauge::get), [2, 7, 9]);
-    }
-}
+mod tests;

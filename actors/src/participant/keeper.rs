@@ -11,7 +11,9 @@ use domain::gates::BreakerState;
 use domain::time::Timestamp;
 
 use super::breaker::{Breaker, Forced};
-use super::control::{Act, LimitChange, Look, ParticipantControl, ParticipantStatus, Steer, SteerError};
+use super::control::{
+    Act, LimitChange, Look, ParticipantControl, ParticipantStatus, SettingsChange, Steer, SteerError,
+};
 use super::gates::Gates;
 use super::pace::ramped;
 use super::settings::ParticipantSettings;
@@ -37,19 +39,44 @@ struct Limits {
 #[derive(Debug)]
 struct Kept {
     participant: Participant,
+    configured: (ParticipantSettings, u32),
+    /// Settings that an operator has put in the place of the configured ones, and until when.
+    patched: Option<(SettingsChange, Option<Timestamp>)>,
+    /// Those in force: what breaker and gate judge by.
     settings: ParticipantSettings,
     breaker: Breaker,
-    configured: Limits,
-    /// What an operator has set instead, and until when.
-    changed: Option<(Limits, Option<Timestamp>)>,
+    /// Limits that an operator has set on their own, and until when.
+    changed: Option<(LimitChange, Option<Timestamp>)>,
     /// Since when it comes back from an outage.
     back_since: Option<Timestamp>,
     in_force: Limits,
 }
 
 impl Kept {
+    fn settings_in_flight(&self) -> u32 {
+        self.patched.and_then(|(patch, _)| patch.in_flight).unwrap_or(self.configured.1)
+    }
+
+    fn limits_set(&self) -> LimitChange {
+        self.changed.map(|(limits, _)| limits).unwrap_or_default()
+    }
+
     fn limits(&self) -> Limits {
-        self.changed.map_or(self.configured, |(limits, _)| limits)
+        let LimitChange { rate_per_second, burst, in_flight } = self.limits_set();
+        Limits {
+            rate_per_second: rate_per_second.unwrap_or(self.settings.rate_per_second),
+            burst: burst.unwrap_or(self.settings.burst),
+            in_flight: in_flight.unwrap_or_else(|| self.settings_in_flight()),
+        }
+    }
+
+    /// Other settings are in force from now on, or the configured ones again.
+    fn patch(&mut self, patched: Option<(SettingsChange, Option<Timestamp>)>, gates: &Gates, now: Timestamp) {
+        self.patched = patched;
+        let numbers = patched.map(|(patch, _)| patch.numbers).unwrap_or_default();
+        self.settings = self.configured.0.with(numbers);
+        self.breaker.set_settings(self.settings);
+        gates.set_settings(self.participant, &self.settings, now);
     }
 
     /// What is in force at this moment of the ramp.
@@ -80,6 +107,9 @@ impl Kept {
         }
         if self.changed.is_some_and(|(_, until)| until.is_some_and(|until| until <= now)) {
             self.changed = None;
+        }
+        if self.patched.is_some_and(|(_, until)| until.is_some_and(|until| until <= now)) {
+            self.patch(None, gates, now);
         }
         if self.back_since.is_some_and(|since| now.ms_since(since) >= i64::from(self.settings.ramp_ms)) {
             self.back_since = None;
@@ -136,16 +166,10 @@ impl Kept {
             }
             Act::HalfOpen => self.breaker.probe(now),
             Act::Reset => self.breaker.reset(now),
-            Act::Limit { change, ttl_ms } => {
-                let LimitChange { rate_per_second, burst, in_flight } = change;
-                let limits = Limits {
-                    rate_per_second: rate_per_second.unwrap_or(self.configured.rate_per_second),
-                    burst: burst.unwrap_or(self.configured.burst),
-                    in_flight: in_flight.unwrap_or(self.configured.in_flight),
-                };
-                self.changed = Some((limits, until(ttl_ms)));
-            }
+            Act::Limit { change, ttl_ms } => self.changed = Some((change, until(ttl_ms))),
             Act::ResetLimits => self.changed = None,
+            Act::Set { change, ttl_ms } => self.patch(Some((change, until(ttl_ms))), gates, now),
+            Act::ResetSettings => self.patch(None, gates, now),
         }
         if self.breaker.state() != before {
             self.moved(before, gates, metrics, now);
@@ -156,7 +180,7 @@ impl Kept {
         gates.wake_all(self.participant, now);
     }
 
-    fn status(&self, gates: &Gates) -> ParticipantStatus {
+    fn status(&self, gates: &Gates, now: Timestamp) -> ParticipantStatus {
         let (error_percent, slow_percent, outcomes) = self.breaker.ratios();
         let (in_flight, waiting, waiting_urgent) = gates.counts(self.participant);
         let (breaker, since) = gates.published(self.participant);
@@ -180,6 +204,11 @@ impl Kept {
             effective_rate_per_second: self.in_force.rate_per_second,
             limits_changed: self.changed.is_some(),
             limits_until: self.changed.and_then(|(_, until)| until),
+            limits_set: self.limits_set(),
+            settings: self.settings,
+            settings_in_flight: self.settings_in_flight(),
+            settings_changed: self.patched.is_some(),
+            held_by: gates.held_by(self.participant, now),
         }
     }
 }
@@ -210,17 +239,18 @@ impl Keeper {
             let settings = *config.participants.of(participant);
             let ParticipantSettings { rate_per_second, burst, .. } = settings;
             let in_flight = *config.in_flight_commands.of(participant);
-            let configured = Limits { rate_per_second, burst, in_flight };
+            let in_force = Limits { rate_per_second, burst, in_flight };
             gates.set_pace(participant, rate_per_second, burst);
             gates.set_cap(participant, in_flight);
             Kept {
                 participant,
+                configured: (settings, in_flight),
+                patched: None,
                 settings,
                 breaker: Breaker::new(settings, now),
-                configured,
                 changed: None,
                 back_since: None,
-                in_force: configured,
+                in_force,
             }
         });
         let (gates, clock, metrics) = (Arc::clone(gates), Arc::clone(clock), Arc::clone(metrics));
@@ -254,7 +284,8 @@ impl Handler<Look> for Keeper {
     type Result = Vec<ParticipantStatus>;
 
     fn handle(&mut self, _: Look, _: &mut Context<Self>) -> Self::Result {
-        self.kept.iter().map(|kept| kept.status(&self.gates)).collect()
+        let now = self.clock.now();
+        self.kept.iter().map(|kept| kept.status(&self.gates, now)).collect()
     }
 }
 
@@ -263,11 +294,12 @@ impl Handler<Steer> for Keeper {
 
     fn handle(&mut self, Steer { participant, act }: Steer, _: &mut Context<Self>) -> Self::Result {
         let kept = &mut self.kept[participant.index()];
-        let problems = act.problems(kept.configured.rate_per_second, kept.configured.burst);
+        let problems = act.problems(&kept.configured.0, &kept.settings, kept.limits_set());
         if !problems.is_empty() {
             return Err(SteerError::Invalid(problems));
         }
-        kept.act(act, &self.gates, &self.metrics, self.clock.now());
-        Ok(kept.status(&self.gates))
+        let now = self.clock.now();
+        kept.act(act, &self.gates, &self.metrics, now);
+        Ok(kept.status(&self.gates, now))
     }
 }

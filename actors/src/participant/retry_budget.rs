@@ -29,6 +29,11 @@ impl RetryBudget {
         Self { percent, per_second, balance, paid_for: 0, paid_at: now, recent: [0; 2], window_since: now }
     }
 
+    /// Other numbers from now on. What is there is kept, as far as they allow as much.
+    pub(crate) const fn set(&mut self, percent: u32, per_second: u32) {
+        (self.percent, self.per_second) = (percent, per_second);
+    }
+
     /// May one command be sent again? `sent` counts the first sends since the beginning.
     pub(crate) fn withdraw(&mut self, sent: u64, now: Timestamp) -> bool {
         self.pay_in(sent, now);

@@ -61,31 +61,96 @@ pub const MOST_RATE: u32 = 1_000_000;
 /// The fraction of a second that a burst has to cover at least: waiting commands are let go at this pace.
 const BURSTS_PER_SECOND: u32 = 50;
 
+/// Key, unit, least and most of each number.
+pub const RANGES: [(&str, &str, u32, u32); 13] = [
+    ("rate_per_second", "commands", 1, MOST_RATE),
+    ("burst", "commands", 1, MOST_RATE),
+    ("error_percent", "%", 1, 100),
+    ("slow_percent", "%", 1, 100),
+    ("slow_ms", "ms", 1, 3_600_000),
+    ("window_ms", "ms", 100, 600_000),
+    ("least_outcomes", "outcomes", 1, 1_000_000),
+    ("open_ms", "ms", 10, 3_600_000),
+    ("probes", "commands", 1, 10_000),
+    ("ramp_ms", "ms", 0, 3_600_000),
+    ("ramp_from_percent", "%", 1, 100),
+    ("retry_percent", "%", 0, 1_000),
+    ("retries_per_second", "commands", 1, MOST_RATE),
+];
+
 impl ParticipantSettings {
     /// What is wrong with the numbers, in words that begin with the key.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        for (key, value, unit, least, most) in [
-            ("rate_per_second", self.rate_per_second, "commands", 1, MOST_RATE),
-            ("burst", self.burst, "commands", 1, MOST_RATE),
-            ("error_percent", self.error_percent, "%", 1, 100),
-            ("slow_percent", self.slow_percent, "%", 1, 100),
-            ("slow_ms", self.slow_ms, "ms", 1, 3_600_000),
-            ("window_ms", self.window_ms, "ms", 100, 600_000),
-            ("least_outcomes", self.least_outcomes, "outcomes", 1, 1_000_000),
-            ("open_ms", self.open_ms, "ms", 10, 3_600_000),
-            ("probes", self.probes, "commands", 1, 10_000),
-            ("ramp_ms", self.ramp_ms, "ms", 0, 3_600_000),
-            ("ramp_from_percent", self.ramp_from_percent, "%", 1, 100),
-            ("retry_percent", self.retry_percent, "%", 0, 1_000),
-            ("retries_per_second", self.retries_per_second, "commands", 1, MOST_RATE),
-        ] {
+        for ((key, unit, least, most), value) in RANGES.into_iter().zip(self.values()) {
             if !(least..=most).contains(&value) {
                 problems.push(format!("{key} = {value} {unit}: must be from {least} to {most} {unit}"));
             }
         }
         problems.extend(burst_problem(self.rate_per_second, self.burst));
         problems
+    }
+
+    /// The numbers in the order of [`RANGES`].
+    pub const fn values(&self) -> [u32; 13] {
+        [
+            self.rate_per_second,
+            self.burst,
+            self.error_percent,
+            self.slow_percent,
+            self.slow_ms,
+            self.window_ms,
+            self.least_outcomes,
+            self.open_ms,
+            self.probes,
+            self.ramp_ms,
+            self.ramp_from_percent,
+            self.retry_percent,
+            self.retries_per_second,
+        ]
+    }
+
+    const fn from_values(values: [u32; 13]) -> Self {
+        let [
+            rate_per_second,
+            burst,
+            error_percent,
+            slow_percent,
+            slow_ms,
+            window_ms,
+            least_outcomes,
+            open_ms,
+            probes,
+            ramp_ms,
+            ramp_from_percent,
+            retry_percent,
+            retries_per_second,
+        ] = values;
+        Self {
+            rate_per_second,
+            burst,
+            error_percent,
+            slow_percent,
+            slow_ms,
+            window_ms,
+            least_outcomes,
+            open_ms,
+            probes,
+            ramp_ms,
+            ramp_from_percent,
+            retry_percent,
+            retries_per_second,
+        }
+    }
+
+    /// The same, with other numbers in the order of [`RANGES`]; what is none stays.
+    #[must_use]
+    pub fn with(&self, numbers: [Option<u32>; 13]) -> Self {
+        let mut values = self.values();
+        for (value, number) in values.iter_mut().zip(numbers) {
+            *value = number.unwrap_or(*value);
+        }
+        Self::from_values(values)
     }
 }
 
@@ -99,7 +164,20 @@ pub(super) fn burst_problem(rate_per_second: u32, burst: u32) -> Option<String> 
 
 #[cfg(test)]
 mod tests {
-    use super::ParticipantSettings;
+    use super::{ParticipantSettings, RANGES};
+
+    #[test]
+    fn every_number_has_the_range_of_its_own_key() {
+        let text = serde_json::to_value(ParticipantSettings::default()).unwrap();
+        for (at, (key, ..)) in RANGES.into_iter().enumerate() {
+            let mut numbers = [None; 13];
+            numbers[at] = Some(77);
+            let changed = serde_json::to_value(ParticipantSettings::default().with(numbers)).unwrap();
+            let mut expected = text.clone();
+            expected[key] = 77.into();
+            assert_eq!(changed, expected, "{key}");
+        }
+    }
 
     #[test]
     fn the_defaults_are_in_their_own_ranges() {

@@ -87,6 +87,9 @@ impl<D: Decider> Partition<D> {
         self.decided_what_was_reserved();
         self.env.flow.adjust(-self.admission.uncommitted.replace(0));
         self.show_intake(None, 0);
+        let figures = self.env.flow.figures(self.number);
+        figures.late_until.store(0, Ordering::Relaxed);
+        figures.lanes.iter().for_each(|lane| lane.set(0, 0));
         self.herald_is_gone();
     }
 
@@ -99,6 +102,7 @@ impl<D: Decider> Partition<D> {
         self.decided_what_was_reserved();
         let (flow, admission) = (&self.env.flow, &self.admission);
         flow.pass(now);
+        flow.figures(self.number).free_inputs.store(self.credits() as u64, Ordering::Relaxed);
         self.look_at_delay(now);
         let waits = |lane| !self.lane(lane).buffer.borrow().is_empty();
         if !waits(Lane::Intake) && !waits(Lane::Bulk) {
@@ -141,7 +145,9 @@ impl<D: Decider> Partition<D> {
         self.env.flow.figures(self.number).answer_delay_ms.fetch_min(delay, Ordering::Relaxed);
         if delay > most {
             // A record takes all that wait with it, and those that come then are young again.
-            self.admission.late_until.set(now.plus_ms(i64::try_from(most).unwrap_or(i64::MAX)));
+            let until = now.plus_ms(i64::try_from(most).unwrap_or(i64::MAX));
+            self.admission.late_until.set(until);
+            self.env.flow.figures(self.number).late_until.store(until.0, Ordering::Relaxed);
         }
     }
 
@@ -173,8 +179,15 @@ impl<D: Decider> Partition<D> {
     fn show_intake(&self, closed: Option<Throttle>, head_stored_at: i64) {
         let figures = self.env.flow.figures(self.number);
         self.admission.closed.set(closed);
-        figures.throttle.store(closed.map_or(0, |throttle| throttle as u64 + 1), Ordering::Relaxed);
+        figures.throttle.store(Throttle::to_number(closed), Ordering::Relaxed);
         figures.head_stored_at.store(head_stored_at, Ordering::Relaxed);
+    }
+
+    /// Says how much of a lane waits in memory.
+    pub(super) fn show_lane(&self, lane: Lane) {
+        let figures = self.env.flow.figures(self.number);
+        let (messages, bytes) = self.lane(lane).held();
+        figures.lanes[lane.index()].set(messages, bytes);
     }
 
     /// May one more message be begun at the node's rate?

@@ -75,6 +75,11 @@ impl LaneState {
         self.buffer.borrow().front().map(|first| Timestamp(stored_ms(first)))
     }
 
+    /// How many messages wait in memory, and the size of their bodies in bytes.
+    pub(super) fn held(&self) -> (usize, usize) {
+        (self.buffer.borrow().len(), self.bytes.get())
+    }
+
     /// May more be read?
     pub(super) fn has_room(&self, config: &NodeConfig) -> bool {
         self.buffer.borrow().len() < config.lane_batch && self.bytes.get() < config.lane_bytes
@@ -131,6 +136,7 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
                         partition.admission.saw(stored_at, now); // it came while somebody waited for it
                     }
                     state.push(messages);
+                    partition.show_lane(lane);
                     partition.work_ready.notify_one();
                 } else if !is_behind {
                     state.behind.set(None);

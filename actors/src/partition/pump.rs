@@ -111,6 +111,7 @@ impl<D: Decider> Partition<D> {
         let state = self.lane(lane);
         if taken > 0 {
             self.env.metrics.input(lane).add(taken as u64);
+            self.show_lane(lane);
             if state.has_room(&self.env.config) {
                 state.room.notify_one();
             }

@@ -32,7 +32,7 @@ async fn accept(world: &World, key: &str) {
     world.say(Plane::Fact, "tally.accept", key, json!({"tally_id": key}), &identity(&id)).await;
 }
 
-fn uncommitted(node: &Node) -> u64 {
+pub(crate) fn uncommitted(node: &Node) -> u64 {
     node.flow().state().uncommitted_orders
 }
 
@@ -149,29 +149,6 @@ fn given_a_drain_when_orders_are_live_then_they_end_and_nothing_is_begun_until_i
         assert!(node.flow().undrain() && !node.flow().undrain());
         assert_eq!(node.status().state, NodeState::Ready);
         until("it goes on", || async { uncommitted(&node) == 1 }).await;
-    });
-}
-
-#[test]
-fn given_memory_near_its_budget_when_work_comes_then_nothing_is_begun_until_there_is_room() {
-    run(async {
-        let mut world = World::new();
-        let flow = FlowConfig { memory_bytes: 1 << 30, ..FlowConfig::default() };
-        let node = node_with(&mut world, flow).await;
-        node.flow().observe_memory(1 << 30);
-        submit(&world, "t-1", "web", &[]).await;
-        pass(2_000).await;
-        let state = node.flow().state();
-        assert_eq!((state.uncommitted_orders, state.throttles[0].reason), (0, Throttle::Memory));
-        node.flow().observe_memory((1 << 30) / 32 * 26 + (24 << 20));
-        until("short, but not out of it", || async { uncommitted(&node) == 1 }).await;
-        let least = FlowConfig::default().live_orders_least;
-        until("only the least", || async {
-            world.add("t-1", 1, "wakes the intake").await;
-            pass(100).await;
-            node.flow().state().uncommitted_most == least
-        })
-        .await;
     });
 }
 

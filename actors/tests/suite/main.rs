@@ -15,6 +15,7 @@ mod herald;
 mod journal_format;
 mod late;
 mod letters;
+mod memory;
 mod packing;
 mod pages;
 mod participants;

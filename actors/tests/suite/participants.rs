@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actors::participant::control::{Act, LimitChange, ParticipantStatus, SteerError};
+use actors::participant::control::{Act, LimitChange, ParticipantStatus, SettingsChange, SteerError};
 use actors::participant::settings::ParticipantSettings;
 use actors::{Node, NodeConfig};
 use bus::layout::StreamId;
@@ -315,6 +315,35 @@ fn given_other_limits_when_their_time_is_over_then_the_configured_ones_hold_agai
         until("they are as configured", || async { !status(&node, Erp).await.limits_changed }).await;
         let back = status(&node, Erp).await;
         assert_eq!((back.rate_per_second, back.burst, back.in_flight_limit), (50, 5, 20));
+        node.drain().await;
+    });
+}
+
+#[test]
+fn given_other_settings_when_their_time_is_over_then_the_configured_ones_hold_again() {
+    run(async {
+        let mut world = World::new();
+        let node = node(&mut world, small).await;
+        let configured = status(&node, Erp).await;
+        // Errors in percent, and how long it stays open.
+        let mut numbers = [None; 13];
+        (numbers[2], numbers[7]) = (Some(7), Some(60_000));
+        let change = SettingsChange { numbers, in_flight: Some(3) };
+        let act = Act::Set { change, ttl_ms: Some(5_000) };
+        let set = node.participants().steer(Erp, act).await.unwrap();
+        assert_eq!((set.settings.error_percent, set.settings.open_ms, set.in_flight_limit), (7, 60_000, 3));
+        assert!(set.settings_changed && !set.limits_changed);
+        let change = LimitChange { rate_per_second: None, burst: None, in_flight: Some(2) };
+        let limited = node.participants().steer(Erp, Act::Limit { change, ttl_ms: None }).await.unwrap();
+        assert_eq!(
+            (limited.in_flight_limit, limited.settings_in_flight),
+            (2, 3),
+            "what is set on its own wins"
+        );
+        until("they are as configured", || async { !status(&node, Erp).await.settings_changed }).await;
+        let back = status(&node, Erp).await;
+        assert_eq!((back.settings, back.settings_in_flight), (configured.settings, 20));
+        assert_eq!(back.in_flight_limit, 2, "that has no end");
         node.drain().await;
     });
 }

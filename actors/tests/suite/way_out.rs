@@ -16,7 +16,8 @@ use crate::world::{World, pass, run, until};
 fn given_a_participant_at_its_limit_when_answers_come_then_the_waiting_commands_go_oldest_first() {
     run(async {
         let mut world = World::new();
-        let limit = InFlight { erp: 3, ..world.config().in_flight_commands };
+        // One of four places is for what is urgent.
+        let limit = InFlight { erp: 4, ..world.config().in_flight_commands };
         let config = NodeConfig { in_flight_commands: limit, ..world.config() };
         let mut node = world.node_with(config, Arc::clone(&world.bus)).await;
         let erp = Participant::Erp.index();

@@ -1,13 +1,16 @@
 //! Circuit breakers: one in front of each participant, which an operator may force.
 
 use actix_web::{HttpResponse, web};
+use actors::participant::control::{MOST_IN_FLIGHT, SettingsChange};
+use actors::participant::settings::RANGES;
 
 use super::act::{Asked, participant, perform, refused};
-use super::requests::{ActHeaders, ActQuery, List, SystemPath, Why, WhyAndHowLong};
+use super::body::Fields;
+use super::requests::{ActHeaders, ActQuery, BreakerRequest, List, SystemPath, Why, WhyAndHowLong};
 use super::{Steering, ok};
-use crate::api::methods::{only_acts, only_reads};
+use crate::api::methods::{only_acts, only_reads, reads_and_changes};
 use crate::api::openapi::AProblem;
-use crate::api::problem::Problem;
+use crate::api::problem::{Mistake, Problem};
 use crate::control::Done;
 use crate::control::act::{Act, BreakerAct};
 use crate::control::report::BreakerReport;
@@ -15,7 +18,12 @@ use crate::control::report::BreakerReport;
 pub(super) fn routes(service: &mut web::ServiceConfig) {
     service
         .service(only_reads("", |route| route.to(breakers)))
-        .service(only_reads("/{system}", |route| route.to(breaker)))
+        .service(reads_and_changes(
+            "/{system}",
+            |route| route.to(breaker),
+            web::patch().to(set_breaker),
+            web::delete().to(reset_breaker_settings),
+        ))
         .service(only_acts("/{system}/actions/force_open", web::post().to(force_open)))
         .service(only_acts("/{system}/actions/force_close", web::post().to(force_close)))
         .service(only_acts("/{system}/actions/half_open", web::post().to(half_open)))
@@ -40,6 +48,47 @@ pub(in crate::api) async fn breaker(
     let breakers = steering.control()?.breakers().await.map_err(refused)?;
     let found = breakers.into_iter().find(|breaker| breaker.system == system);
     Ok(ok(found.expect("every participant has a breaker")))
+}
+
+fn settings(fields: &mut Fields) -> SettingsChange {
+    let mut number = |key, least: u32, most: u32, unit| {
+        let given = fields.number(key, least.into()..=most.into(), unit)?;
+        u32::try_from(given).ok()
+    };
+    let numbers = RANGES.map(|(key, unit, least, most)| number(key, least, most, unit));
+    let change =
+        SettingsChange { numbers, in_flight: number("max_in_flight", 1, MOST_IN_FLIGHT, "commands") };
+    if change == SettingsChange::default() && fields.is_right() {
+        let keys = RANGES.map(|(key, ..)| key).join(", ");
+        let message = format!("give at least one of {keys} and max_in_flight");
+        fields.mistake(Mistake::new("", "missing", message));
+    }
+    change
+}
+
+/// Sets other settings of a participant: when its breaker opens, its rate and cap, how it comes back, how much is asked again. What
+/// is left out is as configured, also if it was set before.
+#[utoipa::path(patch, path = "/api/v1/breakers/{system}", tag = "breakers", request_body = BreakerRequest,
+    params(SystemPath, ActHeaders, ActQuery),
+    responses((status = 200, description = "It was done; with `dry_run`, it could be done", body = Done), (status = "default", response = AProblem)))]
+pub(in crate::api) async fn set_breaker(
+    path: web::Path<SystemPath>,
+    asked: Asked,
+) -> Result<HttpResponse, Problem> {
+    let system = participant(&path.system)?;
+    perform(asked, |fields| Some(Act::SetBreaker(system, settings(fields)))).await
+}
+
+/// Puts the configured settings of a participant in force again.
+#[utoipa::path(delete, path = "/api/v1/breakers/{system}", tag = "breakers", request_body = Why,
+    params(SystemPath, ActHeaders, ActQuery),
+    responses((status = 200, description = "It was done; with `dry_run`, it could be done", body = Done), (status = "default", response = AProblem)))]
+pub(in crate::api) async fn reset_breaker_settings(
+    path: web::Path<SystemPath>,
+    asked: Asked,
+) -> Result<HttpResponse, Problem> {
+    let system = participant(&path.system)?;
+    perform(asked, |_| Some(Act::ResetBreakerSettings(system))).await
 }
 
 async fn force(path: &SystemPath, asked: Asked, act: BreakerAct) -> Result<HttpResponse, Problem> {

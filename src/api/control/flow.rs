@@ -14,6 +14,7 @@ use crate::api::openapi::AProblem;
 use crate::api::problem::{Mistake, Problem};
 use crate::control::Done;
 use crate::control::act::{Act, Limit};
+use crate::control::pressure::BackpressureReport;
 use crate::control::report::{BulkheadReport, FlowReport, LimitReport};
 use crate::control::scope::Scope;
 
@@ -27,6 +28,7 @@ pub(super) fn routes(service: &mut web::ServiceConfig) {
         .service(only_acts("/actions/resume", web::post().to(resume)))
         .service(only_acts("/actions/drain", web::post().to(drain)))
         .service(only_acts("/actions/undrain", web::post().to(undrain)))
+        .service(only_reads("/backpressure", |route| route.to(backpressure)))
         .service(only_reads("/limits", |route| route.to(limits)))
         .service(reads_and_changes(
             "/limits/{name}",
@@ -48,6 +50,13 @@ pub(super) fn routes(service: &mut web::ServiceConfig) {
     responses((status = 200, description = "How it is", body = FlowReport), (status = "default", response = AProblem)))]
 pub(in crate::api) async fn flow(steering: web::Data<dyn Steering>) -> Result<HttpResponse, Problem> {
     Ok(ok(steering.control()?.flow().await.map_err(refused)?))
+}
+
+/// Shows who holds whom back and why: what waits in lanes and lists, and how near the limits are.
+#[utoipa::path(get, path = "/api/v1/flow/backpressure", tag = "flow",
+    responses((status = 200, description = "How it is", body = BackpressureReport), (status = "default", response = AProblem)))]
+pub(in crate::api) async fn backpressure(steering: web::Data<dyn Steering>) -> Result<HttpResponse, Problem> {
+    Ok(ok(steering.control()?.backpressure().await.map_err(refused)?))
 }
 
 fn scope(fields: &mut Fields) -> Scope {

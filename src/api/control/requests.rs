@@ -137,3 +137,57 @@ pub(in crate::api) struct BulkheadRequest {
     #[schema(minimum = 1000, maximum = 604_800_000, example = 600_000)]
     ttl_ms: Option<u64>,
 }
+
+/// Other settings of a participant; what is left out is as configured.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[expect(dead_code, reason = "see `Why`")]
+pub(in crate::api) struct BreakerRequest {
+    /// Commands a second, re-sends included.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    rate_per_second: Option<u32>,
+    /// Commands that may go at once after a pause.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    burst: Option<u32>,
+    /// Failed answers and silence, in per cent of all outcomes of the window, at which the breaker opens.
+    #[schema(minimum = 1, maximum = 100)]
+    error_percent: Option<u32>,
+    /// Slow answers, in per cent of all answers of the window, at which it opens.
+    #[schema(minimum = 1, maximum = 100)]
+    slow_percent: Option<u32>,
+    /// An answer is slow if it takes longer, in milliseconds.
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    slow_ms: Option<u32>,
+    /// The length of the window, in milliseconds. A window of another length begins empty.
+    #[schema(minimum = 100, maximum = 600_000)]
+    window_ms: Option<u32>,
+    /// Fewer outcomes in a window open nothing.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    least_outcomes: Option<u32>,
+    /// How long the breaker stays open before the participant is probed, in milliseconds.
+    #[schema(minimum = 10, maximum = 3_600_000)]
+    open_ms: Option<u32>,
+    /// Commands that go out while it is half open.
+    #[schema(minimum = 1, maximum = 10_000)]
+    probes: Option<u32>,
+    /// How long it takes from the first answer after an outage to the full rate, in milliseconds.
+    #[schema(minimum = 0, maximum = 3_600_000)]
+    ramp_ms: Option<u32>,
+    /// The rate right after an outage, in per cent of the full one.
+    #[schema(minimum = 1, maximum = 100)]
+    ramp_from_percent: Option<u32>,
+    /// Re-sends, in per cent of the commands sent for the first time.
+    #[schema(minimum = 0, maximum = 1000)]
+    retry_percent: Option<u32>,
+    /// Re-sends a second that are allowed in any case.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    retries_per_second: Option<u32>,
+    /// The most commands that may be open.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    max_in_flight: Option<u32>,
+    /// Why it is done, for whoever reads the audit: 5 to 500 characters.
+    #[schema(min_length = 5, max_length = 500, example = "the gateway is slow today")]
+    reason: String,
+    /// After how many milliseconds the configured settings hold again, a second to a week; without it, somebody has to say so.
+    #[schema(minimum = 1000, maximum = 604_800_000, example = 600_000)]
+    ttl_ms: Option<u64>,
+}

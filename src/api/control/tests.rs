@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 use actors::clock::SystemClock;
+use actors::participant::control::SettingsChange;
 use async_trait::async_trait;
 use bus::layout::Layout;
 use bus::memory::MemoryBus;
@@ -20,6 +21,9 @@ use crate::control::lever::Lever;
 use crate::control::scope::Scope;
 use crate::control::{Bounds, Control};
 use crate::reference::report::ReferenceReport;
+
+mod mistakes;
+mod settings;
 
 struct Nothing;
 
@@ -194,6 +198,8 @@ async fn every_act_reaches_the_node_as_what_it_is() {
     };
     let limit = Limit { rate: Some(5), burst: None, cap: None };
     let breaker = |act| Act::Breaker(Payment, act);
+    let mut settings = SettingsChange { in_flight: Some(50), ..SettingsChange::default() };
+    (settings.numbers[2], settings.numbers[12]) = (Some(40), Some(9));
     for (number, (method, path, body, act)) in [
         (Method::POST, PAUSE, why(), Act::Pause(Scope::All)),
         (
@@ -227,6 +233,13 @@ async fn every_act_reaches_the_node_as_what_it_is() {
         ),
         (Method::POST, "/api/v1/breakers/payment/actions/half_open", why(), breaker(BreakerAct::HalfOpen)),
         (Method::POST, "/api/v1/breakers/payment/actions/reset", why(), breaker(BreakerAct::Reset)),
+        (
+            Method::PATCH,
+            "/api/v1/breakers/payment",
+            with(json!({ "error_percent": 40, "retries_per_second": 9, "max_in_flight": 50 })),
+            Act::SetBreaker(Payment, settings),
+        ),
+        (Method::DELETE, "/api/v1/breakers/payment", why(), Act::ResetBreakerSettings(Payment)),
     ]
     .into_iter()
     .enumerate()
@@ -235,7 +248,7 @@ async fn every_act_reaches_the_node_as_what_it_is() {
         let done = world.ask(Asked { method, ..post(path, &key, &body) }).await;
         assert_eq!((done.status, world.turned().last()), (200, Some(&act)), "{path}: {done:?}");
     }
-    assert_eq!(world.audit().await.len(), 24);
+    assert_eq!(world.audit().await.len(), 28);
 }
 
 #[actix_web::test]
@@ -275,57 +288,6 @@ async fn while_the_first_is_at_work_the_same_key_waits() {
     };
     let (first, ()) = futures_util::future::join(first, second).await;
     assert_eq!((first.status, world.turned().len()), (200, 1));
-}
-
-#[actix_web::test]
-async fn each_mistake_is_named_with_field_value_and_remedy() {
-    let world = World::new();
-    let bad = StatusCode::UNPROCESSABLE_ENTITY;
-    for (path, body, pointers) in [
-        (PAUSE, json!({}), vec!["/reason"]),
-        (
-            PAUSE,
-            json!({ "reason": "no", "scope": "shop", "ttl_ms": 1, "x": 1 }),
-            vec!["/scope", "/reason", "/ttl_ms", "/x"],
-        ),
-        (
-            "/api/v1/flow/actions/resume",
-            json!({ "reason": "because it is", "ttl_ms": 5_000 }),
-            vec!["/ttl_ms"],
-        ),
-    ] {
-        let problem = world.refused(post(path, "key", &body), bad, "validation").await;
-        let found: Vec<_> = problem["errors"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|error| error["pointer"].as_str().unwrap())
-            .collect();
-        assert_eq!(found, pointers, "{problem}");
-        assert!(problem["errors"].as_array().unwrap().iter().all(|error| error["message"].is_string()));
-    }
-    let patch = |path, body: &Value| Asked { method: Method::PATCH, ..post(path, "key", body) };
-    let nothing = world.refused(patch("/api/v1/flow/limits/rate", &why()), bad, "validation").await;
-    assert!(nothing["detail"].as_str().unwrap().contains("rate, burst and cap"), "{nothing}");
-    let missing = world.refused(patch("/api/v1/flow/bulkheads/erp", &why()), bad, "validation").await;
-    assert_eq!(missing["errors"][0]["pointer"], "/max_in_flight");
-    for asked in [
-        post("/api/v1/breakers/sap/actions/reset", "key", &why()),
-        Asked {
-            method: Method::PATCH,
-            ..post("/api/v1/flow/limits/none", "key", &json!({ "rate": 1, "reason": "a test of it" }))
-        },
-    ] {
-        let unknown = world.refused(asked, StatusCode::NOT_FOUND, "not_found").await;
-        assert!(unknown["hint"].as_str().unwrap().starts_with("known are: "), "{unknown}");
-    }
-    let audit = world.audit().await;
-    assert_eq!((world.turned().len(), audit.len()), (0, 1), "{audit:?}");
-    assert_eq!(
-        (&audit[0]["kind"], &audit[0]["target"]),
-        (&json!("refused"), &json!("none")),
-        "an act, but not possible"
-    );
 }
 
 #[actix_web::test]
@@ -371,6 +333,7 @@ async fn reading_needs_the_right_host_and_takes_other_methods_apart() {
         "/api/v1/flow",
         "/api/v1/breakers",
         "/api/v1/breakers/erp",
+        "/api/v1/flow/backpressure",
         "/api/v1/audit",
         "/api/v1/audit/verify",
         "/api/v1/flow/limits",

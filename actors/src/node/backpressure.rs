@@ -1,0 +1,258 @@
+//! Who holds whom back: what each partition has read and not taken, what it waits for, and how near the node is to its limits.
+
+use std::sync::atomic::Ordering;
+
+use bus::layout::Lane;
+use domain::time::Timestamp;
+use serde::Serialize;
+
+use super::flow::{ThrottledPartition, waited_ms};
+use crate::config::{MOST_BATCH_ITEMS, NodeConfig};
+use crate::flow::{Figures, Pressure, Throttle};
+
+/// How much one lane of one partition holds in memory, and how many inputs a partition has under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneBounds {
+    messages: u64,
+    bytes: u64,
+    /// With fewer free ones nothing is taken: a batch is not taken in parts.
+    least_free_inputs: u64,
+}
+
+impl LaneBounds {
+    pub(super) fn of(config: &NodeConfig) -> Self {
+        Self {
+            messages: config.lane_batch as u64,
+            bytes: config.lane_bytes as u64,
+            least_free_inputs: MOST_BATCH_ITEMS.min(config.in_flight_inputs) as u64,
+        }
+    }
+}
+
+/// One lane, over all partitions of the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LanePressure {
+    /// `replies`, `work`, `intake` or `bulk`, in the order in which they are served.
+    pub lane: &'static str,
+    /// Messages that are read and not taken.
+    pub messages: u64,
+    /// The size of their bodies.
+    pub bytes: u64,
+    /// At so many messages a partition reads on no more.
+    pub messages_most: u64,
+    /// At so many bytes a partition reads on no more.
+    pub bytes_most: u64,
+    /// Partitions that read on no more.
+    pub full: Vec<u16>,
+    /// Messages in the stream behind the partition that is furthest behind: no partition has more to read.
+    pub stream_lag: u64,
+}
+
+/// A partition in which something is held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionPressure {
+    /// Which one.
+    pub partition: u16,
+    /// Why it begins no new work although some waits; none = it does, or none waits.
+    pub throttle: Option<Throttle>,
+    /// How long the first new work has waited, in milliseconds; 0 = none waits.
+    pub queue_delay_ms: u64,
+    /// Inputs wait, and it takes none, because as many as may be are taken and not recorded.
+    pub waits_for_records: bool,
+    /// Answers and facts wait for it too long: lists of ordinary commands stand still, and only the least is begun.
+    pub is_late: bool,
+}
+
+/// How near the bound on orders is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OrdersPressure {
+    /// Orders begun and not committed.
+    pub uncommitted: u64,
+    /// How many there may be right now.
+    pub most: u64,
+    /// How many there may be as it is set.
+    pub limit: u64,
+    /// Why there may be fewer now: answers, memory, or growing back.
+    pub lowered_by: Option<Throttle>,
+}
+
+/// What short memory does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryState {
+    /// Nothing.
+    Enough,
+    /// Only the least number of orders is begun.
+    Slows,
+    /// Nothing is begun.
+    Stops,
+}
+
+impl From<Pressure> for MemoryState {
+    fn from(pressure: Pressure) -> Self {
+        match pressure {
+            Pressure::None => Self::Enough,
+            Pressure::Soft => Self::Slows,
+            Pressure::Hard => Self::Stops,
+        }
+    }
+}
+
+/// How near the budget of memory is, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MemoryPressure {
+    /// Resident memory as it was last looked at; 0 = nobody looks.
+    pub resident: u64,
+    /// From here on only the least is begun; 0 = there is no budget.
+    pub slows_at: u64,
+    /// From here on nothing is begun; 0 = there is no budget.
+    pub stops_at: u64,
+    /// What it does now.
+    pub state: MemoryState,
+}
+
+/// Who holds whom back in a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backpressure {
+    /// The lanes.
+    pub lanes: Vec<LanePressure>,
+    /// The partitions in which something is held back.
+    pub partitions: Vec<PartitionPressure>,
+    /// The bound on orders.
+    pub orders: OrdersPressure,
+    /// The budget of memory.
+    pub memory: MemoryPressure,
+}
+
+const fn name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Replies => "replies",
+        Lane::Work => "work",
+        Lane::Intake => "intake",
+        Lane::Bulk => "bulk",
+    }
+}
+
+impl Backpressure {
+    /// Out of what the partitions say of themselves.
+    pub(super) fn of(
+        (figures, throttles): (&[Figures], &[ThrottledPartition]),
+        bounds: LaneBounds,
+        lags: [u64; 4],
+        now: Timestamp,
+        (orders, memory): (OrdersPressure, MemoryPressure),
+    ) -> Self {
+        let lane = |lane: Lane| {
+            let held = || figures.iter().map(|figures| figures.lanes[lane.index()].get());
+            let is_full = |(messages, bytes)| messages >= bounds.messages || bytes >= bounds.bytes;
+            LanePressure {
+                lane: name(lane),
+                messages: held().map(|(messages, _)| messages).sum(),
+                bytes: held().map(|(_, bytes)| bytes).sum(),
+                messages_most: bounds.messages,
+                bytes_most: bounds.bytes,
+                full: (0..)
+                    .zip(held())
+                    .filter(|(_, held)| is_full(*held))
+                    .map(|(number, _)| number)
+                    .collect(),
+                stream_lag: lags[lane.index()],
+            }
+        };
+        let partition = |(partition, figures): (u16, &Figures)| {
+            let something_waits = figures.lanes.iter().any(|lane| lane.get().0 > 0);
+            let is_without = figures.free_inputs.load(Ordering::Relaxed) < bounds.least_free_inputs;
+            let held = throttles.iter().find(|held| held.partition == partition);
+            PartitionPressure {
+                partition,
+                throttle: held.map(|held| held.reason),
+                queue_delay_ms: waited_ms(now, figures.head_stored_at.load(Ordering::Relaxed)),
+                waits_for_records: something_waits && is_without,
+                is_late: now.0 < figures.late_until.load(Ordering::Relaxed),
+            }
+        };
+        let is_held = |it: &PartitionPressure| it.throttle.is_some() || it.waits_for_records || it.is_late;
+        Self {
+            lanes: Lane::ALL.map(lane).to_vec(),
+            partitions: (0..).zip(figures).map(partition).filter(is_held).collect(),
+            orders,
+            memory,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use bus::layout::Lane;
+    use domain::time::Timestamp;
+
+    use super::super::flow::ThrottledPartition;
+    use super::{Backpressure, LaneBounds, MemoryPressure, MemoryState, OrdersPressure, PartitionPressure};
+    use crate::flow::{Figures, Throttle};
+
+    const BOUNDS: LaneBounds = LaneBounds { messages: 10, bytes: 1_000, least_free_inputs: 4 };
+    const NOW: Timestamp = Timestamp(10_000);
+
+    fn of(figures: &[Figures], throttles: &[ThrottledPartition]) -> Backpressure {
+        let orders = OrdersPressure { uncommitted: 0, most: 1, limit: 1, lowered_by: None };
+        let memory = MemoryPressure { resident: 0, slows_at: 0, stops_at: 0, state: MemoryState::Enough };
+        Backpressure::of((figures, throttles), BOUNDS, [1, 2, 3, 4], NOW, (orders, memory))
+    }
+
+    fn figures() -> Vec<Figures> {
+        let free = || {
+            let figures = Figures::default();
+            figures.free_inputs.store(4, Ordering::Relaxed);
+            figures
+        };
+        (0..3).map(|_| free()).collect()
+    }
+
+    #[test]
+    fn given_nothing_that_waits_then_nobody_is_held_back() {
+        let figures = figures();
+        figures[0].free_inputs.store(0, Ordering::Relaxed);
+        let found = of(&figures, &[]);
+        assert!(found.partitions.is_empty(), "all inputs are under way, and no more are there: {found:?}");
+        let lags: Vec<_> = found.lanes.iter().map(|lane| (lane.lane, lane.stream_lag)).collect();
+        assert_eq!(lags, [("replies", 1), ("work", 2), ("intake", 3), ("bulk", 4)]);
+    }
+
+    #[test]
+    fn given_lanes_that_are_full_by_number_or_by_size_then_they_are_named_and_summed() {
+        let figures = figures();
+        figures[0].lanes[Lane::Work.index()].set(10, 50);
+        figures[1].lanes[Lane::Work.index()].set(9, 999);
+        figures[2].lanes[Lane::Work.index()].set(1, 1_000);
+        let work = &of(&figures, &[]).lanes[Lane::Work.index()];
+        assert_eq!((work.messages, work.bytes, &work.full[..]), (20, 2_049, &[0, 2][..]));
+    }
+
+    #[test]
+    fn given_what_a_partition_waits_for_then_it_is_named() {
+        let figures = figures();
+        figures[0].late_until.store(NOW.0 + 1, Ordering::Relaxed);
+        figures[1].free_inputs.store(3, Ordering::Relaxed);
+        figures[1].lanes[Lane::Replies.index()].set(1, 1);
+        figures[2].head_stored_at.store(NOW.0 - 70, Ordering::Relaxed);
+        figures[2].late_until.store(NOW.0, Ordering::Relaxed);
+        let throttled = ThrottledPartition { partition: 2, reason: Throttle::Growing, queue_delay_ms: 70 };
+        let none = |partition| PartitionPressure {
+            partition,
+            throttle: None,
+            queue_delay_ms: 0,
+            waits_for_records: false,
+            is_late: false,
+        };
+        assert_eq!(
+            of(&figures, &[throttled]).partitions,
+            [
+                PartitionPressure { is_late: true, ..none(0) },
+                PartitionPressure { waits_for_records: true, ..none(1) },
+                PartitionPressure { throttle: Some(Throttle::Growing), queue_delay_ms: 70, ..none(2) },
+            ]
+        );
+    }
+}
