@@ -95,6 +95,15 @@ pub struct RunOptions {
     /// Write the HTML report to this file.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Write objectives, invariants and the end of the run as a `JUnit` report to this file.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Write what happened when to this file: rates and percentiles of each second.
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Write the times of each leg to this file, as a log of `HdrHistogram`s (V2).
+    #[arg(long, value_name = "FILE")]
+    pub hdr: Option<PathBuf>,
     /// Compare with the summary in this file.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use loadtest::run::compare::{self, compare};
 use loadtest::run::search::{Search, Step};
-use loadtest::run::{DriveError, Ending, Heard, Setting, Summary, drive, page, text};
+use loadtest::run::{DriveError, Ending, Heard, Setting, Summary, drive, export, page, text};
 use loadtest::scenario::{Scenario, builtin, schema};
 
 use crate::composition;
@@ -82,6 +82,15 @@ fn run_scenario(options: &RunOptions) -> Result<Ending, Trouble> {
     }
     if let Some(file) = &options.html {
         write(file, &page(&summary, against))?;
+    }
+    if let Some(file) = &options.junit {
+        write(file, &export::junit(&summary))?;
+    }
+    if let Some(file) = &options.csv {
+        write(file, &export::csv(&summary))?;
+    }
+    if let Some(file) = &options.hdr {
+        write(file, &summary.hdr_log)?;
     }
     print(&if options.json { summary.json() } else { text::text(&summary) + &difference });
     Ok(summary.ending.how)

@@ -119,10 +119,21 @@ async fn a_running_server_is_loaded_and_a_missed_objective_has_its_exit_code() {
 async fn everything_in_one_process_needs_no_broker() {
     let folder = TempDir::new().unwrap();
     let out = folder.path().join("report.html");
-    let summary = run(&scenario(&folder, ""), 0, &["--embedded", "--html", text(&out)]).await;
+    let [junit, csv, hdr] = ["tests.xml", "series.csv", "times.hlog"].map(|name| folder.path().join(name));
+    let exports = ["--junit", text(&junit), "--csv", text(&csv), "--hdr", text(&hdr)];
+    let more = [&["--embedded", "--html", text(&out)][..], &exports].concat();
+    let summary = run(&scenario(&folder, ""), 0, &more).await;
     assert_whole(&summary);
     assert!(summary["environment"]["durability"].as_str().unwrap().starts_with("embedded"));
-    assert!(out.is_file());
+    assert!(out.is_file() && summary.get("hdr_log").is_none());
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    assert!(
+        read(&junit).contains(" failures=\"0\"") && read(&junit).contains("name=\"no_lost\""),
+        "{}",
+        read(&junit)
+    );
+    assert_eq!(read(&csv).lines().count(), summary["points"].as_array().unwrap().len() + 1);
+    assert_eq!(read(&hdr).lines().filter(|line| line.starts_with("Tag=")).count(), 8, "{}", read(&hdr));
 
     let late = SHORT.replace("\"1m\"", "\"0us\"");
     let path = folder.path().join("late.toml");

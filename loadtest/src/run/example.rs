@@ -83,6 +83,7 @@ pub(super) fn example() -> Summary {
         streams: BTreeMap::new(),
         restarts: vec![0.5],
         resources: Vec::new(),
+        hdr_log: String::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 //! Reading order: [`arrivals`] (when), [`orders`] (which), `shop` (sends them), [`conduct`] (who answers how), `observer` (hears
 //! everything), `recorder` and `series` (what is measured), [`driver`] (the run), `place` and `play` (its parts), [`judgement`] (what must hold), [`summary`]
 //! (what is kept of a run), `summing` (made here), [`ending`] (how it ends); then what is made of summaries:
-//! [`text`], [`compare`], [`page`], [`search`].
+//! [`text`], [`compare`], [`page`], [`export`], [`search`]; `hdr` is made of the times themselves.
 
 pub mod arrivals;
 pub mod compare;
@@ -13,6 +13,8 @@ pub mod driver;
 pub mod ending;
 #[cfg(test)]
 mod example;
+pub mod export;
+mod hdr;
 pub mod judgement;
 mod letters;
 mod observer;

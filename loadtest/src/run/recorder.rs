@@ -37,6 +37,11 @@ impl Times {
         self.0.reset();
     }
 
+    /// All of them, in microseconds.
+    pub(super) const fn histogram(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.0.len()
     }

@@ -54,6 +54,9 @@ pub struct Summary {
     pub restarts: Vec<f64>,
     /// What processes started for the run have used.
     pub resources: Vec<Resource>,
+    /// The times of each leg as a log of `HdrHistogram`s; empty for a summary that was read from a file.
+    #[serde(skip)]
+    pub hdr_log: String,
 }
 
 /// The scenario of a run.

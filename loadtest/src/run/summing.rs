@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::ports::SharedBus;
 
-use super::as_f64;
 use super::judgement::{Books, Evidence, Findings, ended, errors_rate, invariants};
 use super::observer::{Observer, State};
 use super::recorder::Times;
 use super::summary::{
     Environment, ErrorResult, FORMAT, FaultTold, Group, LegTimes, Measured, PhaseTimes, Summary, Told,
 };
+use super::{as_f64, hdr};
 use crate::auditor::Verdict;
 use crate::contract::Naming;
 use crate::scenario::objective::Leg;
@@ -92,6 +93,7 @@ pub(super) fn sum_up(
         streams: outcome.streams,
         restarts: Vec::new(),
         resources: Vec::new(),
+        hdr_log: hdr_log(scenario, &state, outcome.seconds),
     }
 }
 
@@ -152,6 +154,12 @@ fn legs(state: &State) -> Vec<LegTimes> {
         curve: state.recorder.corrected[leg.place()].curve(),
     };
     Leg::ALL.into_iter().map(of).collect()
+}
+
+fn hdr_log(scenario: &Scenario, state: &State, seconds: f64) -> String {
+    let all = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let interval = (scenario.warm_up, all.saturating_sub(scenario.warm_up));
+    hdr::log(&state.recorder.corrected, &state.recorder.raw, interval)
 }
 
 fn classes(state: &State) -> Vec<Group> {

@@ -1,7 +1,7 @@
 //! Text in HTML: nothing that a scenario or a message says can become markup.
 
 /// A text between tags or in an attribute.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::run) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

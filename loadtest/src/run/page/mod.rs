@@ -11,7 +11,8 @@ use super::compare::{Comparison, compare};
 use super::ending::Ending;
 use super::summary::Summary;
 use crate::scenario::objective::Leg;
-use markup::{embedded, escaped, ms};
+pub(super) use markup::escaped;
+use markup::{embedded, ms};
 
 /// The page; beside a baseline if there is one, of which nothing may be worse by more than `most`.
 pub fn page(summary: &Summary, baseline: Option<(&Summary, f64)>) -> String {
