@@ -6,7 +6,7 @@ use clap::Parser;
 use doorbuster::cli::Arguments;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // A usage error ends here with exit code 2 and the usage on stderr; `--help` and `--version` with 0.

@@ -14,7 +14,7 @@ use domain::stock::{Policies, State, Stock};
 use domain::time::Timestamp;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const CELL: &str = "SKU-HOT~n-1";
 /// Live claims while it is measured; the greatest number is what fits into a cell beside the one that is measured.

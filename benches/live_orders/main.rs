@@ -24,7 +24,7 @@ use loadtest::contract::Naming;
 use loadtest::standing::{Crowd, Until};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const PARTITIONS: u16 = 8;
 const THREADS: usize = 2;

@@ -13,7 +13,7 @@ use criterion::Criterion;
 use crate::recorded::Recorded;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     let recorded = Recorded::of_standard_orders();
