@@ -197,7 +197,7 @@ pub(crate) mod tests {
         let report = Arc::new(Report::default());
         report.holds(&reference);
         let look = move |tenant: &Token, key: &str| {
-            (tenant.as_str() == "main").then(|| rows.get(key).copied()).flatten()
+            (tenant.as_str() == "main").then(|| rows.get(key).cloned()).flatten()
         };
         Shelves::new(Box::new(look), report, Arc::new(SystemClock))
     }

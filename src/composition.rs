@@ -13,6 +13,7 @@ use crate::product::{self, Kinds, Policies, Posted};
 use crate::reference::Watcher;
 use crate::reference::report::Report;
 use crate::telemetry::{Exposition, PartitionState};
+use crate::worklist::{Page, Worklist};
 use actix::System;
 use actors::clock::SystemClock;
 use actors::node::{self, Node, PartitionStatus, Placement};
@@ -58,6 +59,14 @@ pub const fn sync(configured: config::Sync) -> Sync {
 pub fn shelves(board: Arc<PostedBoard<Posted>>, reference: Arc<Report>) -> Shelves {
     let look = move |tenant: &Token, key: &str| board.look(tenant.as_str(), "stock", key);
     Shelves::new(Box::new(look), reference, Arc::new(SystemClock))
+}
+
+/// What is wrong with cells, as `board` shows it.
+pub fn worklist(board: Arc<PostedBoard<Posted>>) -> Worklist {
+    let page: Page = Box::new(move |tenant, after, most, wanted| {
+        board.page((tenant.as_str(), "stock"), after, most, |posted| wanted(posted))
+    });
+    Worklist::new(page, Arc::new(SystemClock))
 }
 
 /// A watcher of the reference data that `policies` get.

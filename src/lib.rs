@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
 //! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is watched, shown and controlled ([`mod@reference`],
-//! [`availability`], [`api`], [`control`], [`telemetry`]).
+//! [`availability`], [`worklist`], [`api`], [`control`], [`telemetry`]).
 
 pub mod api;
 pub mod availability;
@@ -26,6 +26,7 @@ pub mod setup;
 mod standing;
 mod table;
 pub mod telemetry;
+pub mod worklist;
 
 use cli::{Arguments, Command};
 use exit::{Exit, Failure};

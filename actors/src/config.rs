@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::by_participant::ByParticipant;
+use domain::further::Further;
 use domain::messages::body::Format;
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +117,9 @@ pub struct NodeConfig {
     pub known_retention_ms: i64,
     /// Kinds of events that are also published alone: `order.*`, one kind, or `!` and a kind to leave it out.
     pub singles: Vec<String>,
+    /// Kinds of events that are told only where they are named here: the contract's list is told anyway.
+    #[serde(with = "domain::further::names")]
+    pub further: Further,
     /// How much new work is begun, and who is asked to come back later.
     pub flow: FlowConfig,
 }
@@ -174,6 +178,7 @@ impl Default for NodeConfig {
             closed_retention_ms: 180 * DAY_MS,
             known_retention_ms: 180 * DAY_MS,
             singles: singles.map(str::to_owned).to_vec(),
+            further: Further::NONE,
             flow: FlowConfig::default(),
         }
     }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use bus::layout::Lane;
 use dashmap::DashMap;
+use domain::bounds::Bound;
 use domain::decider::Participant;
 use domain::reason::DeadReason;
+use domain::time::Timestamp;
 
 /// Only goes up.
 #[derive(Debug, Default)]
@@ -88,6 +90,40 @@ impl Histogram {
     }
 }
 
+/// The most that any entity had of something, in this minute or the last one in which anything was decided, and how much it may
+/// have.
+#[derive(Debug, Default)]
+pub struct Fullest {
+    minute: AtomicI64,
+    now: AtomicU64,
+    before: AtomicU64,
+    most: AtomicU64,
+}
+
+impl Fullest {
+    /// An entity has so many, of so many that it may have.
+    pub fn note(&self, at: Timestamp, there: usize, most: usize) {
+        let minute = at.0 / 60_000;
+        if self.minute.load(Ordering::Relaxed) != minute
+            && self.minute.swap(minute, Ordering::Relaxed) != minute
+        {
+            self.before.store(self.now.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.now.fetch_max(there as u64, Ordering::Relaxed);
+        self.most.store(most as u64, Ordering::Relaxed);
+    }
+
+    /// How many the fullest had.
+    pub fn there(&self) -> u64 {
+        self.now.load(Ordering::Relaxed).max(self.before.load(Ordering::Relaxed))
+    }
+
+    /// How many it may have; 0 = none of them has decided yet.
+    pub fn most(&self) -> u64 {
+        self.most.load(Ordering::Relaxed)
+    }
+}
+
 /// All counters of a node.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -155,6 +191,10 @@ pub struct Metrics {
     pub letters_dropped: Counter,
     /// Letters in the boxes.
     pub letters_waiting: Gauge,
+    /// How many letters all boxes hold.
+    pub letters_waiting_limit: Gauge,
+    /// How full the fullest entities were of what is bounded, in the order of [`Bound::ALL`].
+    pub fullest: [Fullest; Bound::ALL.len()],
     /// Rows on the board: entities that let all decisions look at something of them.
     pub posted: Gauge,
     /// Items of batches that went on to their own partition.
@@ -273,7 +313,22 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::Histogram;
+    use domain::time::Timestamp;
+
+    use super::{Fullest, Histogram};
+
+    #[test]
+    fn the_fullest_of_a_minute_is_shown_until_the_next_but_one() {
+        let fullest = Fullest::default();
+        for (minute, there) in [(1, 4), (1, 9), (1, 3)] {
+            fullest.note(Timestamp(minute * 60_000), there, 10);
+        }
+        assert_eq!((fullest.there(), fullest.most()), (9, 10));
+        fullest.note(Timestamp(2 * 60_000), 2, 10);
+        assert_eq!(fullest.there(), 9, "it was so a moment ago");
+        fullest.note(Timestamp(3 * 60_000), 1, 10);
+        assert_eq!(fullest.there(), 2);
+    }
 
     #[test]
     fn values_fall_into_the_bucket_of_their_power_of_two() {

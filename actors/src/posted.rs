@@ -1,7 +1,7 @@
 //! The board of a node: what entities let all decisions of it look at. It says what is recorded, and may be behind it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,31 @@ impl<T: Clone> PostedBoard<T> {
     /// What this entity posted last, as it is recorded; none = nothing, or nobody knows it.
     pub fn look(&self, tenant: &str, kind: &str, key: &str) -> Option<T> {
         named(tenant, kind, key, |name| self.rows.get(name).map(|row| row.value().clone()))
+    }
+
+    /// Up to `most` entities of a kind that post something which is `wanted`, behind the key `after`, by their keys. Looks at all rows.
+    pub fn page(
+        &self,
+        (tenant, kind): (&str, &str),
+        after: Option<&str>,
+        most: usize,
+        wanted: impl Fn(&T) -> bool,
+    ) -> Vec<(String, T)> {
+        let front = format!("{tenant}:{kind}:");
+        let mut page = BTreeMap::<String, T>::new();
+        for row in &self.rows {
+            let Some(key) = row.key().strip_prefix(&front) else { continue };
+            let is_full = page.len() >= most;
+            let is_beyond = is_full && page.last_key_value().is_none_or(|(last, _)| key > last.as_str());
+            if is_beyond || after.is_some_and(|after| key <= after) || !wanted(row.value()) {
+                continue;
+            }
+            page.insert(key.to_owned(), row.value().clone());
+            if is_full {
+                page.pop_last();
+            }
+        }
+        page.into_iter().collect()
     }
 
     /// Puts up what an entity posts, or takes down what it posted.
@@ -130,5 +155,23 @@ mod tests {
         board.post(&entity("main", "b"), None);
         board.post(&entity("main", "b"), None);
         assert_eq!((main.look("stock", "b"), metrics.posted.get()), (None, 2));
+    }
+
+    #[test]
+    fn a_page_has_the_first_keys_behind_another_that_are_wanted() {
+        let board = PostedBoard::new(Arc::<Metrics>::default());
+        for (key, value) in [("d", 4), ("a", 1), ("c", 3), ("b", 2), ("e", 5)] {
+            board.post(&entity("main", key), Some(value));
+            board.post(&entity("other", key), Some(value));
+        }
+        let page = |after, most, least| {
+            let page = board.page(("main", "stock"), after, most, |value: &i32| *value >= least);
+            page.into_iter().map(|(key, _)| key).collect::<String>()
+        };
+        assert_eq!(
+            (page(None, 2, 0), page(Some("b"), 2, 0), page(Some("d"), 2, 0)),
+            ("ab".into(), "cd".into(), "e".into())
+        );
+        assert_eq!((page(None, 9, 4), page(None, 0, 0)), ("de".into(), String::new()));
     }
 }

@@ -32,7 +32,9 @@ struct CauseLine {
 struct EventLine {
     #[serde(rename = "type")]
     kind: &'static str,
-    sequence: u64,
+    /// None if the outside was not told, because nobody had asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
     data: Box<RawValue>,
 }
 
@@ -100,9 +102,11 @@ fn line<D: Decider>(state: &mut D::State, decided: &Decided<D::Event>) -> Result
         Cause::Timer => ("timer".to_owned(), format!("{}:{}", decided.entity, decided.version)),
         Cause::Release(effect) => ("release".to_owned(), effect.clone()),
     };
-    let mut events = Vec::new();
-    for (event, sequence) in published.iter().zip(decided.first_sequence..) {
+    let (mut events, mut sequences) = (Vec::new(), decided.first_sequence..);
+    for event in published.iter() {
         let data = serde_json::from_slice(event.data).map_err(|_| ReadError::Quarantined)?;
+        let was_told = decided.further.tells(event.kind);
+        let sequence = was_told.then(|| sequences.next()).flatten();
         events.push(EventLine { kind: event.kind, sequence, data });
     }
     let cause = CauseLine { kind, id };

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput};
-use domain::decider::{Context, Decider, EmptyBoard, Gates, Input};
+use domain::decider::{Context, Decider, EmptyBoard, Further, Gates, Input};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
 use domain::stock::{Policies, State, Stock};
@@ -66,6 +66,7 @@ impl Cell {
             policies: &self.policies,
             gates: Gates::OPEN,
             board: &EmptyBoard,
+            further: Further::NONE,
         };
         let input = Input::Message(&envelope, &addressed.message);
         let decision = Stock::decide(&self.state, input, &context).expect("a cell refuses nothing");

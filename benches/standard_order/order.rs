@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use domain::decider::{Context, Decider, EmptyBoard, Gates, Input};
+use domain::decider::{Context, Decider, EmptyBoard, Further, Gates, Input};
 use domain::order::{Order, Policies};
 
 use crate::recorded::Recorded;
@@ -27,6 +27,7 @@ pub(crate) fn bench(criterion: &mut Criterion, recorded: &Recorded) {
                         policies: &policies,
                         gates: Gates::OPEN,
                         board: &EmptyBoard,
+                        further: Further::NONE,
                     };
                     let input = Input::Message(&step.envelope, message);
                     let decision = Order::decide(&step.before, input, &context);

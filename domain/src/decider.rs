@@ -7,13 +7,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::bounds::Note;
 use crate::envelope::Envelope;
 use crate::gates::Urgency;
 use crate::ids::{EntityId, Token};
-use crate::messages::outbound::answers::QueuePlace;
+use crate::messages::outbound::answers::{QueuePlace, Receipt};
 use crate::reason::{DeadReason, Reason, Refusal};
 use crate::time::Timestamp;
 
+pub use crate::further::Further;
 pub use crate::gates::Gates;
 pub use crate::letter::{Board, EmptyBoard, Letter};
 
@@ -32,6 +34,8 @@ pub struct Context<'a, P, T> {
     pub gates: Gates,
     /// What other entities let it look at.
     pub board: &'a dyn Board<T>,
+    /// Which events are told that have to be asked for.
+    pub further: Further,
 }
 
 /// Something outside that we command and that answers.
@@ -146,12 +150,23 @@ pub struct PublishedEvent<'a> {
     pub data: &'a [u8],
 }
 
-/// Business events in their order. Their data share one buffer: there are many of them, and most are short.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Business events in their order. Their data share one buffer: there are many of them, and most are short. The default tells
+/// everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     data: Vec<u8>,
     /// The kind of each, and where its data end.
     events: Vec<(&'static str, usize)>,
+    /// Which are told of those that have to be asked for.
+    further: Further,
+    /// Those of them that were.
+    told: Further,
+}
+
+impl Default for Published {
+    fn default() -> Self {
+        Self::telling(Further::ALL)
+    }
 }
 
 /// What most decisions tell at most, so that they need not grow for it.
@@ -160,6 +175,27 @@ const USUAL_DATA_BYTES: usize = 1_024;
 const USUAL_EVENTS: usize = 4;
 
 impl Published {
+    /// Nothing so far; of the events that have to be asked for, `further` will be told.
+    pub const fn telling(further: Further) -> Self {
+        Self { data: Vec::new(), events: Vec::new(), further, told: Further::NONE }
+    }
+
+    /// Which events were told that have to be asked for.
+    pub const fn told_further(&self) -> Further {
+        self.told
+    }
+
+    /// Tells one more event that has to be asked for, if it was.
+    ///
+    /// # Panics
+    /// As [`Published::add`].
+    pub fn add_further<T: Serialize>(&mut self, kind: &'static str, data: &T) {
+        if self.further.tells(kind) {
+            self.told.add(kind);
+            self.add(kind, data);
+        }
+    }
+
     /// Tells one more event.
     ///
     /// # Panics
@@ -304,6 +340,12 @@ pub trait Decider: Sized + 'static {
         None
     }
 
+    /// A receipt of new work of this domain that says nothing of an outcome, if the domain has a form of its own: pending, or
+    /// refused before there was an entity. None = the form that all share.
+    fn early_receipt(_domain: &str, _receipt: &Receipt<'_>) -> Option<Bytes> {
+        None
+    }
+
     /// When a timer must come next.
     fn next_deadline(state: &Self::State) -> Option<Timestamp>;
 
@@ -322,6 +364,9 @@ pub trait Decider: Sized + 'static {
     fn posted(_state: &Self::State) -> Option<Self::Posted> {
         None
     }
+
+    /// Says of everything bounded that the entity keeps how much there is, and how much there may be; for metrics.
+    fn fill(_state: &Self::State, _policies: &Self::Policies, _note: &mut Note<'_>) {}
 
     /// Correlation and trace of what made it.
     fn trace(state: &Self::State) -> Trace<'_>;

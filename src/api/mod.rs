@@ -1,7 +1,7 @@
 //! HTTP on loopback: probes, metrics, orders, and what an operator can change while the server runs. Work comes in over NATS.
 //!
 //! Reading order: [`problem`] (every answer that is no success), `request_id` (what holds for every request), then what can be
-//! asked: `probes`, `orders`, `reservations`, `stock`, `reference`,
+//! asked: `probes`, `orders`, `reservations`, `stock`, `worklist`, `reference`,
 //! [`control`]; `openapi` describes it all.
 
 pub mod control;
@@ -15,6 +15,7 @@ mod reference;
 mod request_id;
 mod reservations;
 mod stock;
+mod worklist;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use domain::ids::{EntityId, Token};
 use crate::availability::{Availability, Mistaken, Question};
 use crate::exit::Failure;
 use crate::reference::report::ReferenceReport;
+use crate::worklist::{Drift, Question as WorklistQuestion};
 use control::{Hosts, Steering};
 use methods::only_reads;
 use problem::Problem;
@@ -90,6 +92,11 @@ pub trait Surface: Send + Sync + 'static {
     fn availability(&self, _: &Token, _: &Question) -> Result<Result<Availability, Mistaken>, Unreadable> {
         Err(Unreadable::NotNow("nobody looks at stock here".to_owned()))
     }
+
+    /// Cells that somebody has to look at, or what is wrong with the question.
+    fn drift(&self, _: &Token, _: &WorklistQuestion) -> Result<Result<Drift, Mistaken>, Unreadable> {
+        Err(Unreadable::NotNow("nobody looks at stock here".to_owned()))
+    }
 }
 
 /// What is behind the HTTP surface, and who may ask for it.
@@ -139,6 +146,8 @@ fn routes(service: &mut web::ServiceConfig, behind: &Behind) {
         .service(only_reads("/openapi.json", |route| route.to(openapi::openapi)))
         .service(only_reads("/reference", |route| route.to(reference::reference)))
         .service(only_reads("/stock", |route| route.to(stock::bulk_stock)))
+        .service(only_reads("/stock/drift", |route| route.to(worklist::drift)))
+        .service(only_reads("/stock/oversold", |route| route.to(worklist::oversold)))
         .service(only_reads("/stock/{sku}", |route| route.to(stock::stock)))
         .service(only_reads("/reservations/{reservation_id}", |route| route.to(reservations::reservation)))
         .service(only_reads("/orders/{order_id}", |route| route.to(orders::order)))

@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::control::{audit, breakers, flow};
 use super::problem::{Mistake, ProblemBody};
-use super::{orders, probes, reference, reservations, stock};
+use super::{orders, probes, reference, reservations, stock, worklist};
 
 /// Every answer that is no success (RFC 9457).
 #[derive(Debug, utoipa::ToResponse)]
@@ -26,7 +26,8 @@ pub(in crate::api) struct AProblem(ProblemBody);
     paths(
         probes::livez, probes::readyz, probes::metrics,
         orders::order, orders::timeline,
-        reservations::reservation, stock::stock, stock::bulk_stock, reference::reference,
+        reservations::reservation, stock::stock, stock::bulk_stock, worklist::drift, worklist::oversold,
+        reference::reference,
         flow::flow, flow::backpressure, flow::pause, flow::resume, flow::drain, flow::undrain,
         flow::limits, flow::limit, flow::set_limit, flow::reset_limit,
         flow::bulkheads, flow::bulkhead, flow::set_bulkhead, flow::reset_bulkhead,
@@ -39,7 +40,7 @@ pub(in crate::api) struct AProblem(ProblemBody);
         (name = "probes", description = "Whether the server lives and takes work, and its numbers"),
         (name = "orders", description = "Orders, read only: work comes in over NATS"),
         (name = "reservations", description = "Reservations, read only"),
-        (name = "stock", description = "How much can be sold where"),
+        (name = "stock", description = "How much can be sold where, and what somebody has to look at"),
         (name = "reference", description = "Nodes, items, promotions and coupons in force, and what of them was refused"),
         (name = "flow", description = "How much new work is taken, and how much at the same time"),
         (name = "breakers", description = "Circuit breakers in front of the participants"),

@@ -10,6 +10,8 @@ use super::{Behind, Readiness, Surface, Unreadable, View, routes};
 use crate::availability::tests::shelves;
 use crate::availability::{Availability, Mistaken, Question};
 use crate::reference::report::{ReferenceReport, Report};
+use crate::worklist::tests::worklist;
+use crate::worklist::{Drift, Question as WorklistQuestion};
 
 /// Knows order `o-1` of tenant `main`, recovers the partition of `o-2`, and is not ready.
 struct Fixed;
@@ -30,6 +32,11 @@ impl Surface for Fixed {
             return Ok((id.key.as_str() == "r-1").then_some(View { version: 5, json }));
         }
         match (id.tenant.as_str(), id.key.as_str()) {
+            ("main", "C~berlin") => {
+                let victim = r#"{"reservation_id":"r-2","claim_id":"r-2:1:1","quantity":1,"hard":true}"#;
+                let json = format!(r#"{{"sku":"C","oversold":1,"victims":[{victim}]}}"#);
+                Ok(Some(View { version: 9, json }))
+            }
             ("main", "o-1") => Ok(Some(View { version: 41, json: r#"{"order_id":"o-1"}"#.to_owned() })),
             ("main", "o-2") => Err(Unreadable::NotNow("recovering".to_owned())),
             ("main", "o-3") => Err(Unreadable::Fault("set aside".to_owned())),
@@ -52,6 +59,14 @@ impl Surface for Fixed {
         question: &Question,
     ) -> Result<Result<Availability, Mistaken>, Unreadable> {
         Ok(shelves(&[("A", "berlin", 7), ("A", "hamburg", 2), ("B", "berlin", 1)]).look(tenant, question))
+    }
+
+    fn drift(
+        &self,
+        tenant: &Token,
+        question: &WorklistQuestion,
+    ) -> Result<Result<Drift, Mistaken>, Unreadable> {
+        Ok(worklist().look(tenant, question))
     }
 }
 
@@ -86,6 +101,27 @@ async fn a_known_order_has_its_version_as_etag() {
     let (status, kind, tag, body) = get("/api/v1/orders/o-1", None).await;
     assert_eq!((status, kind.as_str(), tag.as_str()), (StatusCode::OK, "application/json", "\"41\""));
     assert_eq!(body, r#"{"order_id":"o-1"}"#);
+}
+
+#[actix_web::test]
+async fn worklists_show_pages_of_cells_and_who_goes_without() {
+    let told = async |path: &str| -> serde_json::Value {
+        let (status, _, _, body) = get(path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let drifted = told("/api/v1/stock/drift").await;
+    assert_eq!((&drifted["cells"][0]["sku"], &drifted["cells"][0]["drift"]), (&"A".into(), &(-2).into()));
+    let page = told("/api/v1/stock/drift?show=all&limit=1&after=A~berlin").await;
+    assert_eq!((&page["cells"][0]["stale"], &page["next"]), (&true.into(), &"B~berlin".into()));
+    let oversold = told("/api/v1/stock/oversold").await;
+    assert_eq!(oversold["cells"][0]["victims"][0]["claim_id"], "r-2:1:1");
+    assert_eq!((&oversold["cells"][0]["oversold"], &oversold["next"]), (&1.into(), &serde_json::Value::Null));
+    for path in ["/drift?show=some", "/drift?limit=x", "/drift?after=A", "/oversold?limit=51"] {
+        let (status, _, _, body) = get(&format!("/api/v1/stock{path}"), None).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {body}");
+        assert!(body.contains("query:"), "{body}");
+    }
 }
 
 #[actix_web::test]

@@ -152,6 +152,17 @@ fn a_default_policy_that_needs_a_reservation_is_refused_with_the_choice() {
 }
 
 #[test]
+fn events_that_must_be_asked_for_are_named_and_no_others() {
+    let config = with_file("[node]\nfurther = [\"stock.moved\"]").unwrap();
+    assert!(config.node.further.tells("stock.moved") && !config.node.further.tells("stock.feed"));
+    let failure = with_file("[node]\nfurther = [\"stock.reserved\"]").unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    for part in ["stock.reserved", "stock.moved", "reservation.parked"] {
+        assert!(failure.what.contains(part), "{part} is missing in {}", failure.what);
+    }
+}
+
+#[test]
 fn a_degraded_mode_that_is_missing_is_named() {
     let mut table: toml::Table = DEFAULTS.parse().unwrap();
     table["degraded_modes"].as_table_mut().unwrap().remove("erp");

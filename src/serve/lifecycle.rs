@@ -15,6 +15,7 @@ use crate::composition;
 use crate::control::Control;
 use crate::reference::report::{ReferenceReport, Report};
 use crate::telemetry::Exposition;
+use crate::worklist::{Drift, Question as WorklistQuestion, Worklist};
 
 /// How far the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,7 @@ struct Running {
     control: Arc<Control>,
     reference: Arc<Report>,
     shelves: Shelves,
+    worklist: Worklist,
 }
 
 /// The state of the process; shared by HTTP, queries and the one who starts and ends it.
@@ -71,7 +73,12 @@ impl Lifecycle {
     }
 
     /// The node runs.
-    pub(super) fn running(&self, started: &Started, shelves: Shelves, durability: String) {
+    pub(super) fn running(
+        &self,
+        started: &Started,
+        (shelves, worklist): (Shelves, Worklist),
+        durability: String,
+    ) {
         let Started { node, bus, control, reference, .. } = started;
         let exposition = composition::exposition(node)
             .with_control(Arc::clone(control))
@@ -84,6 +91,7 @@ impl Lifecycle {
             control: Arc::clone(control),
             reference: reference.report(),
             shelves,
+            worklist,
         };
         let first = self.running.set(running).is_ok();
         assert!(first, "a process starts its node once");
@@ -152,6 +160,14 @@ impl Surface for Lifecycle {
         question: &Question,
     ) -> Result<Result<Availability, Mistaken>, Unreadable> {
         Ok(self.running_now()?.shelves.look(tenant, question))
+    }
+
+    fn drift(
+        &self,
+        tenant: &Token,
+        question: &WorklistQuestion,
+    ) -> Result<Result<Drift, Mistaken>, Unreadable> {
+        Ok(self.running_now()?.worklist.look(tenant, question))
     }
 }
 

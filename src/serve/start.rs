@@ -51,12 +51,13 @@ pub(super) async fn when_possible(config: &Config, lifecycle: &Lifecycle) -> Sta
     let mut reference = composition::watcher(&policies, bus.clone(), layout.clone());
     reference.read_all(|why| lifecycle.waiting_for(why)).await;
     let (node, board) = composition::node(config, bus.clone(), layout.clone(), policies);
+    let worklist = composition::worklist(Arc::clone(&board));
     let shelves = composition::shelves(board, reference.report());
     let knobs =
         NodeKnobs::new(node.flow().clone(), node.participants(), config.node.clone(), layout.partitions);
     let control = Arc::new(composition::control(config, Arc::new(knobs), bus.clone(), layout.clone()));
     let started = Started { node, bus, layout, control, reference };
-    lifecycle.running(&started, shelves, durability);
+    lifecycle.running(&started, (shelves, worklist), durability);
     started
 }
 

@@ -10,7 +10,7 @@ use actix::{Actor, Addr, Context, Handler, Message};
 use actors::record::{Cause, Decided, Entry, Record, decode};
 use bus::layout::{Layout, StreamId};
 use bus::ports::SharedBus;
-use domain::decider::{self, Decider, EmptyBoard, Gates, Input};
+use domain::decider::{self, Decider, EmptyBoard, Further, Gates, Input};
 use domain::envelope::Envelope;
 use domain::ids::EntityId;
 use domain::order::{Event, Order, Policies, State};
@@ -51,6 +51,7 @@ impl Step {
             policies,
             gates: Gates::OPEN,
             board: &EmptyBoard,
+            further: Further::NONE,
         };
         let decision = Order::decide(state, Input::Message(&self.envelope, &self.message), &context);
         let decision = decision.unwrap_or_else(|reason| panic!("it was decided before: {reason:?}"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actors::metrics::{Counter, Gauge, Histogram, Metrics, REASONS, RefusedFor};
 use bus::layout::Lane;
+use domain::bounds::Bound;
 use domain::decider::Participant;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text};
@@ -15,6 +16,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::control::ControlCollector;
+use super::kinds::PHASES;
 use super::reference::ReferenceCollector;
 use crate::control::Control;
 use crate::reference::report::Report;
@@ -88,6 +90,7 @@ impl Collector for NodeCollector {
         self.encode_journal(&mut sheet)?;
         self.encode_outputs(&mut sheet)?;
         self.encode_flow(&mut sheet)?;
+        self.encode_bounds(&mut sheet)?;
         self.encode_states(&mut sheet)
     }
 }
@@ -125,8 +128,10 @@ impl NodeCollector {
             "Letters for which there was no room, or nobody; they are sent again",
             &metrics.letters_dropped,
         )?;
-        let waiting = [("there", metrics.letters_waiting.get())].into_iter();
-        sheet.gauges("letters_waiting", "Letters that wait for their partition", "bound", waiting)?;
+        let waiting =
+            [("there", metrics.letters_waiting.get()), ("most", metrics.letters_waiting_limit.get())];
+        let help = "Letters that wait for their partition, and how many all boxes hold";
+        sheet.gauges("letters_waiting", help, "bound", waiting.into_iter())?;
         let posted = [("there", metrics.posted.get())].into_iter();
         sheet.gauges("posted", "Rows on the board that all decisions look at", "bound", posted)?;
         sheet.counter("timers", "Deadlines delivered to entities", &metrics.timers)?;
@@ -242,11 +247,26 @@ impl NodeCollector {
         sheet.counters("refused", help, "cause", refused.into_iter())
     }
 
+    /// How full the fullest of all entities are.
+    fn encode_bounds(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
+        for bound in Bound::ALL {
+            let fullest = &self.metrics.fullest[bound.index()];
+            let number = |size: u64| i64::try_from(size).unwrap_or(i64::MAX);
+            let rows = [("there", number(fullest.there())), ("most", number(fullest.most()))];
+            let help = format!("{}: the fullest of the last minute, and how many it may have", bound.help());
+            sheet.gauges(bound.as_str(), &help, "bound", rows.into_iter())?;
+        }
+        Ok(())
+    }
+
     fn encode_states(&self, sheet: &mut Sheet<'_, '_>) -> fmt::Result {
         let mut phases: Vec<(&str, i64)> =
             self.metrics.phases.iter().map(|phase| (*phase.key(), *phase.value())).collect();
         phases.sort_unstable();
-        sheet.gauges("orders", "Known orders by phase", "phase", phases.into_iter())?;
+        for (name, help, of_kind) in PHASES {
+            let rows = phases.iter().copied().filter(|(phase, _)| of_kind(phase));
+            sheet.gauges(name, help, "phase", rows)?;
+        }
         let help = "1 for the state that a partition is in";
         let mut family = sheet.encoder.encode_descriptor("partition_state", help, None, MetricType::Gauge)?;
         for PartitionState { partition, state } in (self.states)() {
@@ -359,12 +379,21 @@ mod tests {
         metrics.dead_letters[1].add_one();
         metrics.record_decisions.record(5);
         metrics.append_us.record(1_500);
-        metrics.phases.insert("committed", 2);
+        metrics.fullest[0].note(domain::time::Timestamp(60_000), 7, 10_000);
+        for (phase, number) in [("committed", 2), ("soft", 3), ("fresh", 4), ("open", 5), ("unborn", 1)] {
+            metrics.phases.insert(phase, number);
+        }
         let states = Arc::new(|| vec![PartitionState { partition: 3, state: "recovering" }]);
         let text = Exposition::new(metrics, states).render();
         for line in [
             "doorbuster_dead_letters_total{reason=\"version\"} 1",
             "doorbuster_orders{phase=\"committed\"} 2",
+            "doorbuster_orders{phase=\"unborn\"} 1",
+            "doorbuster_reservations{phase=\"soft\"} 3",
+            "doorbuster_stock_cells{phase=\"fresh\"} 4",
+            "doorbuster_counters{phase=\"open\"} 5",
+            "doorbuster_stock_claims{bound=\"there\"} 7",
+            "doorbuster_stock_claims{bound=\"most\"} 10000",
             "doorbuster_partition_state{partition=\"3\",state=\"recovering\"} 1",
             "doorbuster_batch_size_bucket{le=\"8.0\"} 1",
             "doorbuster_batch_size_bucket{le=\"+Inf\"} 1",
@@ -377,6 +406,10 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
         assert!(text.contains("doorbuster_inputs_total{stream=\""), "{text}");
+        let phases = |name: &str| {
+            text.lines().filter(|line| line.starts_with(&format!("doorbuster_{name}{{"))).count()
+        };
+        assert_eq!(["orders", "reservations", "stock_cells", "counters"].map(phases), [2, 1, 1, 1]);
         assert!(text.ends_with("# EOF\n"));
     }
 }

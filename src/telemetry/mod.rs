@@ -1,6 +1,7 @@
 //! What the server tells about itself: log lines on stderr, numbers on `/metrics`.
 
 mod control;
+mod kinds;
 mod logging;
 mod metrics;
 mod reference;

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "seeds and states are shown beside what failed")]
 
 mod broker_changes;
+mod cells;
 mod command_line;
 mod control;
 mod crashes;

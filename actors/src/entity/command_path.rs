@@ -264,6 +264,7 @@ fn judge<D: Decider>(
         policies: &*policies,
         gates: released.map_or(gates, |participant| gates.with(participant, true)),
         board: &board,
+        further: env.config.further,
     };
     let judged = catch_unwind(AssertUnwindSafe(|| {
         let input = match (cause, message) {
@@ -275,6 +276,9 @@ fn judge<D: Decider>(
             Err(reason) => Judged::Refused(reason),
             Ok(decision) if decision.events.is_empty() => Judged::Unchanged(Box::new(decision)),
             Ok(decision) => {
+                D::fill(&decision.state, &policies, &mut |bound, there, most| {
+                    env.metrics.fullest[bound.index()].note(now, there, most);
+                });
                 match outgoing::prepare(&actor.partition, &actor.id, entity, now, cause, seen, decision) {
                     Ok(prepared) => Judged::Happened(Box::new(prepared)),
                     Err(too_large) => Judged::Fault(too_large),

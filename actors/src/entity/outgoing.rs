@@ -97,6 +97,7 @@ pub(super) fn prepare<D: Decider>(
         seen,
         first_sequence,
         published: u32::try_from(published.len()).expect("a decision has fewer events than bytes"),
+        further: published.told_further(),
         events,
     });
     encode_entry(entries, &entry);

@@ -6,8 +6,10 @@ use std::sync::{Arc, Weak};
 
 use bus::layout::{Lane, Layout};
 use bus::ports::{Outgoing, SharedBus};
+use bytes::Bytes;
 use dashmap::DashMap;
 use domain::decider::Decider;
+use domain::messages::outbound::answers::Receipt;
 use domain::time::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -58,6 +60,8 @@ pub(crate) struct Environment<P, T> {
     pub(crate) board: Arc<Board>,
     /// What entities let all decisions look at.
     pub(crate) posted: Arc<PostedBoard<T>>,
+    /// Receipts of new work of a domain in a form of its own: see [`Decider::early_receipt`].
+    pub(crate) early_receipt: fn(&str, &Receipt<'_>) -> Option<Bytes>,
     /// The ways in to the other partitions; gone with the node.
     pub(crate) doors: Weak<DashMap<u16, Door>>,
 }

@@ -6,7 +6,7 @@ use bus::ports::Outgoing;
 use bytes::Bytes;
 use domain::decider::{Answer, Decider, Outcome};
 use domain::envelope::{Envelope, Headers, Plane};
-use domain::ids::EntityId;
+use domain::ids::{EntityId, Token};
 use domain::messages::outbound::answers::{QueuePlace, Receipt, ReceiptOutcome};
 use domain::reason::{Code, Reason};
 use domain::time::Timestamp;
@@ -25,6 +25,8 @@ pub(crate) struct Addressee {
     pub(crate) reply_to: String,
     /// The entity's key; `-` if it cannot be told.
     pub(crate) order_id: String,
+    /// The domain of new work: it may have receipts of a form of its own.
+    pub(crate) new_work_of: Option<Token>,
 }
 
 /// What a waiting receipt waits for.
@@ -50,8 +52,10 @@ pub(crate) struct Receipts {
     next: u64,
 }
 
-fn message(addressee: &Addressee, receipt: &Receipt<'_>) -> Outgoing {
-    let body = serde_json::to_vec(receipt).expect("a receipt is plain data").into();
+fn message<P, T>(env: &Environment<P, T>, addressee: &Addressee, receipt: &Receipt<'_>) -> Outgoing {
+    let own = addressee.new_work_of.as_ref().and_then(|domain| (env.early_receipt)(domain.as_str(), receipt));
+    let shared = || serde_json::to_vec(receipt).expect("a receipt is plain data").into();
+    let body = own.unwrap_or_else(shared);
     let headers =
         Headers::new().with("content-type", "application/json").with("Key", addressee.order_id.clone());
     Outgoing { subject: addressee.reply_to.clone(), headers, body }
@@ -65,7 +69,7 @@ fn plain(addressee: &Addressee, outcome: ReceiptOutcome, order_version: u64) -> 
 /// Committed, or the wish is journaled and legal.
 pub(crate) fn accepted<P, T>(env: &Environment<P, T>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_accepted.add_one();
-    message(addressee, &plain(addressee, ReceiptOutcome::Accepted, version))
+    message(env, addressee, &plain(addressee, ReceiptOutcome::Accepted, version))
 }
 
 /// Refused for good.
@@ -77,20 +81,20 @@ pub(crate) fn rejected<P, T>(
 ) -> Outgoing {
     env.metrics.receipts_rejected.add_one();
     let receipt = plain(addressee, ReceiptOutcome::Rejected, version);
-    message(addressee, &Receipt { reason: Some(reason), ..receipt })
+    message(env, addressee, &Receipt { reason: Some(reason), ..receipt })
 }
 
 /// Not settled yet.
 fn pending<P, T>(env: &Environment<P, T>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_pending.add_one();
-    message(addressee, &plain(addressee, ReceiptOutcome::Pending, version))
+    message(env, addressee, &plain(addressee, ReceiptOutcome::Pending, version))
 }
 
 /// Not begun yet: it queues.
 pub(super) fn queued<P, T>(env: &Environment<P, T>, addressee: &Addressee, place: QueuePlace) -> Outgoing {
     env.metrics.receipts_pending.add_one();
     let receipt = plain(addressee, ReceiptOutcome::Pending, 0);
-    message(addressee, &Receipt { queue: Some(place), ..receipt })
+    message(env, addressee, &Receipt { queue: Some(place), ..receipt })
 }
 
 /// Refused for now: come again. Nobody remembers it.
@@ -100,7 +104,7 @@ pub(crate) fn not_now<P, T>(env: &Environment<P, T>, addressee: &Addressee, why:
     let reason = Reason::new(code, why.message);
     let receipt = plain(addressee, ReceiptOutcome::Rejected, 0);
     let retry_after_ms = Some(why.retry_after_ms);
-    message(addressee, &Receipt { reason: Some(&reason), retry_after_ms, ..receipt })
+    message(env, addressee, &Receipt { reason: Some(&reason), retry_after_ms, ..receipt })
 }
 
 /// A settled outcome, the same every time it is told; `own` is its body if the kind has a form of its own.
@@ -139,9 +143,16 @@ pub(super) fn addressee_of<P, T>(
         return None;
     }
     let reply_to = envelope.headers.get("Reply-To")?;
-    env.layout
-        .receipt_allowed(reply_to, &envelope.tenant)
-        .then(|| Addressee { reply_to: reply_to.to_owned(), order_id: key.to_owned() })
+    env.layout.receipt_allowed(reply_to, &envelope.tenant).then(|| Addressee {
+        reply_to: reply_to.to_owned(),
+        order_id: key.to_owned(),
+        new_work_of: new_work_of(envelope),
+    })
+}
+
+/// The domain of a message, if it is new work.
+pub(crate) fn new_work_of(envelope: &Envelope) -> Option<Token> {
+    (envelope.plane == Plane::Intake).then(|| envelope.domain.clone())
 }
 
 /// By when its sender must hear something.

@@ -3,6 +3,7 @@
 use bus::layout::Lane;
 use bus::ports::Position;
 use domain::envelope::Envelope;
+use domain::further::Further;
 use domain::ids::{EntityId, Key};
 use domain::reason::{DeadReason, Violation};
 use domain::time::Timestamp;
@@ -148,6 +149,9 @@ pub struct Decided<E, C = Cause> {
     pub first_sequence: u64,
     /// How many events it publishes.
     pub published: u32,
+    /// Which of them had to be asked for, and were.
+    #[serde(default, skip_serializing_if = "Further::is_none")]
+    pub further: Further,
     /// What happened.
     pub events: Vec<E>,
 }

@@ -245,7 +245,7 @@ fn replay_whole<D: Decider>(
                     published,
                     events,
                 };
-                let mut published = Published::default();
+                let mut published = Published::telling(decided.further);
                 absorb(partition, &absorbed, Some(&mut published))?;
                 tell(partition, &absorbed, &published, &mut told, &mut notices);
             }

@@ -7,6 +7,7 @@ use actors::record::{
 };
 use bus::ports::Position;
 use domain::envelope::{Envelope, Headers, Plane};
+use domain::further::Further;
 use domain::ids::{Key, Token};
 use domain::reason::{DeadReason, Violation};
 use domain::time::Timestamp;
@@ -41,6 +42,7 @@ fn decided(version: u64, cause: Cause, events: Vec<Event>) -> Entry<Event> {
         seen,
         first_sequence: 2,
         published: 1,
+        further: Further::NONE,
         events,
     })
 }

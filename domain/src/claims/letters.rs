@@ -105,6 +105,20 @@ record! {
 }
 
 record! {
+    /// `reopen`: final uses of a counter are a claim again, so that they can be given back once. Only who has had them finalized asks.
+    pub struct Reopen {
+        /// The claim that they were.
+        pub claim_id: ClaimId,
+        /// How many uses.
+        pub quantity: Quantity,
+        /// What the budget paid, in minor units.
+        pub amount_minor: Option<Minor>,
+        /// Who used it.
+        pub customer_id: Option<Text>,
+    }
+}
+
+record! {
     /// `consume`: units of a claim departed.
     pub struct Consume {
         /// The claim.
@@ -207,6 +221,16 @@ record! {
 }
 
 record! {
+    /// `reopened`.
+    pub struct Reopened {
+        /// The claim.
+        pub claim_id: ClaimId,
+        /// Where.
+        pub cell: Key,
+    }
+}
+
+record! {
     /// `consumed`; without a claim for `consume_unclaimed`.
     pub struct Consumed {
         /// The claim.
@@ -237,6 +261,8 @@ pub enum Question {
     Take(Take),
     /// `harden`
     Harden(Harden),
+    /// `reopen`
+    Reopen(Reopen),
     /// `consume`
     Consume(Consume),
     /// `consume_unclaimed`
@@ -251,6 +277,7 @@ impl Question {
         Ok(Some(match name {
             "take" => Self::Take(read_with(Format::Json, body, Take::check_id, |_, _| {})?),
             "harden" => Self::Harden(read(Format::Json, body)?),
+            "reopen" => Self::Reopen(read(Format::Json, body)?),
             "consume" => Self::Consume(read(Format::Json, body)?),
             "consume_unclaimed" => Self::ConsumeUnclaimed(read(Format::Json, body)?),
             "give_back" => Self::GiveBack(read(Format::Json, body)?),

@@ -7,8 +7,8 @@ use super::limits::{Limits, Policies};
 use super::state::{MOST_CLAIM_BYTES, State, evolve};
 use super::{Counter, published};
 use crate::claims::letters::{
-    Consume, Consumed, GiveBack, GivenBack, Harden, Hardened, NotTaken, Question, Take, Taken, Why, answer,
-    reservation_of,
+    Consume, Consumed, GiveBack, GivenBack, Harden, Hardened, NotTaken, Question, Reopen, Reopened, Take,
+    Taken, Why, answer, reservation_of,
 };
 use crate::claims::{Amount, Claim, Mark, Side};
 use crate::decider::{Answer, Context, Decision, Letter, Published};
@@ -32,12 +32,13 @@ pub(super) fn decide(
     question: Option<&Question>,
     context: &Context<'_, Policies, Posted>,
 ) -> Decision<Counter> {
-    let told = Published::default();
+    let told = Published::telling(context.further);
     let mut counter =
         Deciding { state: state.clone(), context, events: Vec::new(), told, letters: Vec::new() };
     match question {
         Some(Question::Take(take)) => counter.take(take),
         Some(Question::Harden(harden)) => counter.harden(harden),
+        Some(Question::Reopen(reopen)) => counter.reopen(reopen),
         Some(Question::Consume(consume)) => counter.consume(consume),
         Some(Question::GiveBack(back)) => counter.give_back(back),
         // Goods may depart that nobody held; a promotion that nobody asked for was not used.
@@ -117,28 +118,49 @@ impl Deciding<'_> {
     /// Is there room for one more claim, and for its customer, in a snapshot?
     fn has_room(&self, limits: &Limits, take: &Take) -> bool {
         let (state, policies) = (&self.state, self.context.policies);
-        let bytes = Claim::bytes(take.claim_id.as_str(), amount(take));
         let is_new = limits.most.per_customer.is_some()
             && take.customer_id.as_ref().is_some_and(|customer| state.taken_by(mark(customer)) == 0);
-        state.claims.len() < policies.claims_most
-            && state.claims.bytes() + bytes <= MOST_CLAIM_BYTES
+        self.has_room_for(take.claim_id.as_str(), amount(take))
             && (!is_new || state.customers.len() < policies.customers_most)
     }
 
-    /// What is reserved may always become final: limits were judged when it was taken.
+    fn has_room_for(&self, id: &str, amount: Amount) -> bool {
+        let claims = &self.state.claims;
+        claims.len() < self.context.policies.claims_most
+            && claims.bytes() + Claim::bytes(id, amount) <= MOST_CLAIM_BYTES
+    }
+
+    /// What is reserved may always become final: limits were judged when it was taken. A claim that is not there is final already: who
+    /// asks was told that it is there, and no letter of his comes after one that he wrote later.
     fn harden(&mut self, harden: &Harden) {
         let id = &harden.claim_id;
-        let Some(claim) = self.state.claims.get(id.as_str()) else {
-            let (cell, code) = (self.key(), Why::UnknownEntity);
-            let body = NotTaken { claim_id: id.clone(), cell, available: 0, code, promised_at: None };
-            return self.answer(id.as_str(), "not_taken", &body);
-        };
-        if !claim.soft.is_zero() {
+        if let Some(claim) = self.state.claims.get(id.as_str()) {
             let amount = claim.live();
-            self.emit(Event::Hardened { claim: id.share(), amount });
+            self.emit(Event::Finalized { claim: id.share(), amount });
         }
         let body = Hardened { claim_id: id.clone(), cell: self.key() };
         self.answer(id.as_str(), "hardened", &body);
+    }
+
+    /// Two steps back, because a number does not know what was taken off it: the claim that is there again is given back once, and asked
+    /// for no more after that. Without room for it there is no answer, and it is asked for again.
+    fn reopen(&mut self, reopen: &Reopen) {
+        let id = &reopen.claim_id;
+        if self.state.claims.get(id.as_str()).is_none() {
+            let used = self.state.consumed;
+            let asked = amount_of(reopen.quantity, reopen.amount_minor.as_ref());
+            let amount = Amount { units: asked.units.min(used.units), minor: asked.minor.min(used.minor) };
+            if !self.has_room_for(id.as_str(), amount) {
+                return;
+            }
+            let is_counted = |customer: &&Text| self.state.taken_by(mark(customer)) > 0;
+            let customer = reopen.customer_id.as_ref().filter(is_counted).map(Text::share);
+            if amount.units > 0 {
+                self.emit(Event::Reopened { claim: id.share(), amount, customer });
+            }
+        }
+        let body = Reopened { claim_id: id.clone(), cell: self.key() };
+        self.answer(id.as_str(), "reopened", &body);
     }
 
     fn consume(&mut self, consume: &Consume) {
@@ -176,7 +198,11 @@ fn mark(customer: &Text) -> Mark {
 }
 
 fn amount(take: &Take) -> Amount {
-    Amount { units: i64::from(take.quantity.get()), minor: take.amount_minor.map_or(0, Minor::get) }
+    amount_of(take.quantity, take.amount_minor.as_ref())
+}
+
+fn amount_of(quantity: Quantity, minor: Option<&Minor>) -> Amount {
+    Amount { units: i64::from(quantity.get()), minor: minor.map_or(0, |minor| minor.get()) }
 }
 
 /// Not now, not here, or nobody knows for whom.

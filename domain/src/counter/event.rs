@@ -26,8 +26,18 @@ pub enum Event {
         /// The limits that it fits into.
         most: Most,
     },
-    /// Reserved uses are final: the order is committed.
+    /// Reserved uses are final, and their claim lived on. Not recorded any more: see [`Event::Finalized`].
     Hardened { claim: Arc<str>, amount: Amount },
+    /// Reserved uses are final: the order is committed. They are a number from then on, and the claim ends.
+    Finalized { claim: Arc<str>, amount: Amount },
+    /// Final uses are a claim again, for they are about to be given back: the order is cancelled as a whole.
+    Reopened {
+        claim: Arc<str>,
+        amount: Amount,
+        /// Who, if he is counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        customer: Option<Arc<str>>,
+    },
     /// They can never be given back any more.
     Consumed { claim: Arc<str>, amount: Amount, movement: Arc<str> },
     /// They were not needed.

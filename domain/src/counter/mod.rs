@@ -16,6 +16,7 @@ pub use event::Event;
 pub use limits::{Limits, Most, Policies};
 pub use state::State;
 
+use crate::bounds::{Bound, Note};
 use crate::claims::letters::Question;
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, Published, Trace,
@@ -100,6 +101,12 @@ impl Decider for Counter {
 
     fn command(_: &EntityId, _: &State, _: &str) -> Option<Command> {
         None
+    }
+
+    fn fill(state: &State, policies: &Policies, note: &mut Note<'_>) {
+        note(Bound::CounterClaims, state.claims.len(), policies.claims_most);
+        note(Bound::CounterClaimBytes, state.claims.bytes(), state::MOST_CLAIM_BYTES);
+        note(Bound::CounterCustomers, state.customers.len(), policies.customers_most);
     }
 
     fn trace(_: &State) -> Trace<'_> {

@@ -14,7 +14,10 @@ use crate::messages::outbound::stock_events::{CounterMoved, EventData};
 pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut Published) {
     let (word, claim, amount) = match event {
         Event::Taken { claim, amount, .. } => ("reserved", claim, amount),
-        Event::Hardened { claim, amount } => ("finalized", claim, amount),
+        Event::Hardened { claim, amount } | Event::Finalized { claim, amount } => {
+            ("finalized", claim, amount)
+        }
+        Event::Reopened { claim, amount, .. } => ("reopened", claim, amount),
         Event::Consumed { claim, amount, .. } => ("consumed", claim, amount),
         Event::GivenBack { claim, amount, .. } => ("given_back", claim, amount),
     };
@@ -38,7 +41,6 @@ struct View<'a> {
     version: u64,
     reserved: AmountView,
     finalized: AmountView,
-    consumed: AmountView,
     claims: usize,
     customers: usize,
 }
@@ -56,8 +58,7 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
         counter: entity.key.as_str(),
         version,
         reserved: amount(state.claims.soft()),
-        finalized: amount(state.claims.hard()),
-        consumed: amount(state.consumed),
+        finalized: amount(state.claims.hard() + state.consumed),
         claims: state.claims.len(),
         customers: state.customers.len(),
     };

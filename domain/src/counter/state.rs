@@ -15,10 +15,10 @@ pub const MOST_CLAIM_BYTES: usize = 450_000;
 pub struct State {
     /// Counts what happened: a greater one is newer.
     pub version: u64,
-    /// Uses that are reserved (soft) and final (hard).
+    /// Uses that are reserved, or about to be given back. Final ones stand here only if an older version finalized them.
     #[serde(skip_serializing_if = "Book::is_untouched")]
     pub claims: Book,
-    /// Uses that can never be given back.
+    /// Uses that are final. However many orders they are of, they take the room of one.
     #[serde(skip_serializing_if = "is_zero")]
     pub consumed: Amount,
     /// Uses by customer, where they are limited.
@@ -52,6 +52,13 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
             count(state, customer, amount.units);
         }
         Event::Hardened { claim, .. } => state.claims.harden(claim),
+        Event::Finalized { claim, amount } => {
+            state.consumed += state.claims.consume(claim, amount.units, Mark::of_name(claim));
+        }
+        Event::Reopened { claim, amount, customer } => {
+            state.consumed -= *amount;
+            state.claims.take(claim, *amount, false, customer.as_deref().map(Mark::of_name));
+        }
         Event::Consumed { claim, amount, movement } => {
             state.consumed += state.claims.consume(claim, amount.units, Mark::of_departure(claim, movement));
         }

@@ -8,12 +8,13 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::{Either, Event, Kind, State};
+use crate::bounds::Note;
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, Input, Letter, OpenEffect, Outcome, Published, Trace,
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
-use crate::messages::outbound::answers::QueuePlace;
+use crate::messages::outbound::answers::{QueuePlace, Receipt};
 use crate::reason::{DeadReason, Reason, Refusal};
 use crate::time::Timestamp;
 
@@ -53,8 +54,8 @@ fn judged<'a, Of: Decider, P>(
     context: &Context<'a, P, Of::Posted>,
     policies: &'a Of::Policies,
 ) -> Result<Decision<Of>, Reason> {
-    let Context { entity, now, version, gates, board, .. } = *context;
-    let context = Context { entity, now, version, policies, gates, board };
+    let Context { entity, now, version, gates, board, further, .. } = *context;
+    let context = Context { entity, now, version, policies, gates, board, further };
     match state {
         Some(state) => Of::decide(state, input, &context),
         None => Of::decide(&Of::State::default(), input, &context),
@@ -200,6 +201,18 @@ impl<A: Kind, B: Kind<Posted = A::Posted>> Decider for Both<A, B> {
     fn receipt(entity: &EntityId, state: &Self::State, outcome: &Outcome) -> Option<Bytes> {
         let first = |state| A::receipt(entity, state, outcome);
         by(state, first, |state| B::receipt(entity, state, outcome)).flatten()
+    }
+
+    fn early_receipt(domain: &str, receipt: &Receipt<'_>) -> Option<Bytes> {
+        if B::owns(domain) { B::early_receipt(domain, receipt) } else { A::early_receipt(domain, receipt) }
+    }
+
+    fn fill(state: &Self::State, (first, second): &Self::Policies, note: &mut Note<'_>) {
+        match &state.0 {
+            Some(Either::First(state)) => A::fill(state, first, note),
+            Some(Either::Second(state)) => B::fill(state, second, note),
+            None => {}
+        }
     }
 
     fn trace(state: &Self::State) -> Trace<'_> {

@@ -11,7 +11,8 @@ use crate::decider::Letter;
 use crate::ids::{EntityId, Key, Token};
 use crate::messages::outbound::commands::SkuQuantity;
 use crate::messages::outbound::letters::{
-    AllocationSeen, Attach, Commit, Consume, CounterUse, Hold, Release, UnitsAt as WireUnits, to_bytes,
+    AllocationSeen, Attach, Commit, Consume, CounterUse, Hold, HoldLine, Release, UnitsAt as WireUnits,
+    to_bytes,
 };
 
 /// Why everything goes back.
@@ -46,7 +47,7 @@ fn body(state: &State, effect: &Effect, reservation: &Key) -> Option<Bytes> {
         Kind::HoldStock(asked) => to_bytes(&Hold {
             reservation_id,
             order_id,
-            lines: with_sku(content, &asked.lines),
+            lines: held(content, supply, &asked.lines),
             counters: if asked.counters { counters(content, supply) } else { Vec::new() },
             hard: asked.hard,
             channel: &content.channel,
@@ -59,6 +60,10 @@ fn body(state: &State, effect: &Effect, reservation: &Key) -> Option<Bytes> {
             to_bytes(&Attach { reservation_id, order_id, lines: with_sku(content, lines) })
         }
         Kind::CommitReservation { .. } => to_bytes(&Commit { reservation_id, order_id }),
+        // What holds uses alone has no part in what left: they are used for good with it.
+        Kind::ConsumeStock { reservation, .. } if !state.is_of_goods(*reservation) => {
+            to_bytes(&Consume { reservation_id, order_id, movement_id: &effect.id, lines: Vec::new() })
+        }
         Kind::ConsumeStock { departure, .. } => {
             let departure = &state.departures[usize::from(*departure)].departure;
             let units = departure.units.iter().map(|left| {
@@ -82,6 +87,15 @@ fn body(state: &State, effect: &Effect, reservation: &Key) -> Option<Bytes> {
         }),
         _ => return None,
     })
+}
+
+fn held<'a>(content: &'a Content, supply: &'a Supply, lines: &[Units]) -> Vec<HoldLine<'a>> {
+    let rows = lines.iter().map(|units| {
+        let line = &content.lines[usize::from(units.line)];
+        let promotion = supply.promotion_of(units.line);
+        HoldLine { line: line.line, sku: &line.sku, quantity: units.quantity, promotion }
+    });
+    rows.collect()
 }
 
 fn with_sku<'a>(content: &'a Content, lines: &[Units]) -> Vec<SkuQuantity<'a>> {
@@ -114,6 +128,12 @@ fn counters<'a>(content: &'a Content, supply: &'a Supply) -> Vec<CounterUse<'a>>
 }
 
 impl State {
+    /// Does the reservation with this index hold goods?
+    pub(super) fn is_of_goods(&self, reservation: u16) -> bool {
+        let known = self.stock.as_ref().and_then(|stock| stock.reservations.get(usize::from(reservation)));
+        known.is_some_and(|known| known.goods)
+    }
+
     /// The id of the reservation that a letter is for; none = it is no letter.
     pub(super) fn reservation_of<'a>(&'a self, kind: &'a Kind) -> Option<&'a Key> {
         let of = |index: u16| {

@@ -241,7 +241,8 @@ fn hold_changed(order_id: &str, hold: HoldType) -> data::HoldChanged<'_> {
 
 fn exception_opened(order_id: &str, exception: &Exception, told: &mut Published) {
     EventData::ExceptionOpened(data::ExceptionChanged {
-        order_id,
+        order_id: Some(order_id),
+        reservation_id: None,
         exception: data::Exception {
             exception_id: &exception.id.to_string(),
             kind: exception.kind.as_str(),

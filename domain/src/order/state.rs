@@ -186,6 +186,9 @@ pub struct State {
     /// Units were cancelled because no node has them.
     #[serde(skip_serializing_if = "is_default")]
     pub stock_refused: bool,
+    /// The demand of an order without reservations was told; of one with them, its [`StockLedger`] says so.
+    #[serde(skip_serializing_if = "is_default")]
+    pub demand_told: bool,
     /// Why it was cancelled.
     #[serde(skip_serializing_if = "is_default")]
     pub cancelled_reason: Option<Reason>,

@@ -72,12 +72,20 @@ pub struct Supply {
     /// Where the customer fetches them: `ship_to.pickup_node`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pickup_node: Option<Arc<str>>,
+    /// The promotions that lines of our own stock are sold under, by the index of the line: units may be set aside for them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub promotions: Vec<(u16, Arc<str>)>,
 }
 
 impl Supply {
     /// Does our own stock serve the order?
     pub fn is_own(&self) -> bool {
         self.policy != FulfillmentPolicy::ExternalAllocation
+    }
+
+    /// The promotion that the line with this index is sold under.
+    pub fn promotion_of(&self, line: u16) -> Option<&str> {
+        self.promotions.iter().find(|(of, _)| *of == line).map(|(_, promotion)| &**promotion)
     }
 }
 
@@ -111,7 +119,7 @@ impl Default for StockPolicies {
             split_limit: 0,
             fresh_hold: true,
             reservations_most: 4,
-            signal_external_demand: false,
+            signal_external_demand: true,
             first_ms: 2_000,
             most_ms: 30_000,
         }
@@ -145,6 +153,11 @@ pub(super) fn choose(
         fresh_hold: rules.fresh_hold,
         region: place("region"),
         pickup_node: place("pickup_node"),
+        promotions: if policy == FulfillmentPolicy::ExternalAllocation {
+            Vec::new()
+        } else {
+            promotions(submit)
+        },
     }))
 }
 
@@ -183,6 +196,12 @@ fn check_skus(submit: &Submit, policy: FulfillmentPolicy) -> Result<(), String> 
             policy.as_str()
         )),
     }
+}
+
+/// What each line is sold under.
+fn promotions(submit: &Submit) -> Vec<(u16, Arc<str>)> {
+    let lines = (0_u16..).zip(submit.lines.iter());
+    lines.filter_map(|(index, line)| Some((index, line.promotion.as_ref()?.id.share()))).collect()
 }
 
 /// What the order uses of promotions and coupons with limits, each named once. What the reference data does not name is free.

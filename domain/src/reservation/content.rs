@@ -21,6 +21,9 @@ pub struct Line {
     /// The only node that may serve it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Arc<str>>,
+    /// The promotion that it is sold under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Arc<str>>,
 }
 
 /// A use of a promotion or coupon.

@@ -40,6 +40,11 @@ pub enum Kind {
         /** The claim. */
         claim: u16,
     },
+    /// `reopen`: its uses are final, and shall be given back.
+    Reopen {
+        /** The claim. */
+        claim: u16,
+    },
     /// `give_back`: so much of it is not needed.
     GiveBack {
         /** The claim. */
@@ -83,6 +88,7 @@ impl Kind {
         match self {
             Self::Take { .. } => "reservation.take",
             Self::Harden { .. } => "reservation.harden",
+            Self::Reopen { .. } => "reservation.reopen",
             Self::GiveBack { .. } => "reservation.give_back",
             Self::Consume { .. } => "reservation.consume",
             Self::ConsumeUnclaimed { .. } => "reservation.consume_unclaimed",
@@ -96,6 +102,7 @@ impl Kind {
         match self {
             Self::Take { claim }
             | Self::Harden { claim }
+            | Self::Reopen { claim }
             | Self::GiveBack { claim, .. }
             | Self::Consume { claim, .. } => Some(*claim),
             Self::ConsumeUnclaimed { .. } | Self::TellAllocated { .. } | Self::TellGivenUp { .. } => None,

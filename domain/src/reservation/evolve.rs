@@ -10,7 +10,7 @@ use crate::sourcing::{Row, Shortage};
 use crate::time::Timestamp;
 
 /// How many movements and releases a reservation remembers. Its order repeats only the open ones.
-const APPLIED_MOST: usize = 256;
+pub(super) const APPLIED_MOST: usize = 256;
 
 /// Absorbs one event.
 pub(super) fn evolve(state: &mut State, event: &Event) {
@@ -229,8 +229,18 @@ fn letters(state: &mut State, event: &Event) {
 /// What a letter changes as soon as it is decided.
 fn written(state: &mut State, kind: &Kind) {
     match kind {
-        Kind::Take { claim } => state.claims[usize::from(*claim)].state = ClaimState::Taking,
+        Kind::Take { claim } => {
+            let asked = &mut state.claims[usize::from(*claim)];
+            // What was cut before is not asked for.
+            asked.quantity = asked.open;
+            asked.state = ClaimState::Taking;
+        }
         Kind::Harden { claim } => state.claims[usize::from(*claim)].state = ClaimState::Hardening,
+        Kind::Reopen { claim } => {
+            let back = &mut state.claims[usize::from(*claim)];
+            (back.open, back.surplus) = (0, 0);
+            close(state, *claim);
+        }
         Kind::GiveBack { claim, quantity } => {
             let given = &mut state.claims[usize::from(*claim)];
             let surplus = given.surplus.min(*quantity);
@@ -280,10 +290,12 @@ fn claims(state: &mut State, event: &Event) {
         Event::Taken { claim, quantity } => {
             state.effects.retain(|effect| effect.kind != (Kind::Take { claim: *claim }));
             let is_sold = state.committed_at.is_some();
+            let is_cell = matches!(state.claims[usize::from(*claim)].target, Target::Cell { .. });
             let taken = &mut state.claims[usize::from(*claim)];
             taken.open = taken.open.min(*quantity);
             taken.surplus = taken.surplus.min(*quantity - taken.open);
-            taken.state = if is_sold { ClaimState::Hard } else { ClaimState::Soft };
+            // Uses are always reserved first.
+            taken.state = if is_sold && is_cell { ClaimState::Hard } else { ClaimState::Soft };
         }
         Event::Hardened { claim } => {
             state.effects.retain(|effect| effect.kind != (Kind::Harden { claim: *claim }));
@@ -324,13 +336,15 @@ fn not_taken(state: &mut State, claim: u16, available: u32) {
     refused.state = if was_held { ClaimState::Reassigned } else { ClaimState::Refused };
     (refused.open, refused.surplus) = (0, 0);
     let Target::Cell { line, node } = refused.target.clone() else { return };
-    let sku = Arc::clone(&state.content().line(line).sku);
-    match state.refused_cells.iter_mut().find(|cell| cell.sku == sku && cell.node == node) {
+    let asked = state.content().line(line);
+    let (sku, promotion) = (Arc::clone(&asked.sku), asked.promotion.clone());
+    let is_it = |cell: &&mut RefusedCell| cell.is(&sku, &node, promotion.as_deref());
+    match state.refused_cells.iter_mut().find(is_it) {
         Some(known) => {
             known.available = known.available.min(available);
             known.is_closed |= waits;
         }
-        None => state.refused_cells.push(RefusedCell { sku, node, available, is_closed: waits }),
+        None => state.refused_cells.push(RefusedCell { sku, node, promotion, available, is_closed: waits }),
     }
 }
 

@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::content::CounterUse;
 use super::effect::{Effect, Kind};
 use super::rows::WaitingUnits;
-use super::state::{State, Target};
+use super::state::{Claim, State, Target};
 use crate::decider::Letter;
 use crate::ids::{EntityId, Key, Token};
 use crate::messages::outbound::commands::SkuQuantity;
@@ -29,11 +30,23 @@ struct Take<'a> {
     /// Of a counter: its limits may name channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<&'a str>,
+    /// Of a cell: what is set aside there for it may be taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promotion: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Harden<'a> {
     claim_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reopen<'a> {
+    claim_id: &'a str,
+    quantity: u32,
+    amount_minor: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -123,6 +136,7 @@ pub(super) fn letter(entity: &EntityId, state: &State, effect_id: &str) -> Optio
     match &effect.kind {
         Kind::Take { claim }
         | Kind::Harden { claim }
+        | Kind::Reopen { claim }
         | Kind::GiveBack { claim, .. }
         | Kind::Consume { claim, .. } => to_cell(entity, state, effect, *claim),
         Kind::ConsumeUnclaimed { sku, node, quantity, .. } => Some(Letter {
@@ -144,6 +158,7 @@ fn to_cell(entity: &EntityId, state: &State, effect: &Effect, index: u16) -> Opt
     let kind = if matches!(claim.target, Target::Counter(_)) { "counter" } else { "stock" };
     let (name, body) = match effect.kind {
         Kind::Harden { .. } => ("harden", bytes(&Harden { claim_id })),
+        Kind::Reopen { .. } => ("reopen", bytes(&reopen(state, claim, claim_id)?)),
         Kind::GiveBack { quantity, .. } => {
             ("give_back", bytes(&GiveBack { claim_id, release_id: &effect.id, quantity }))
         }
@@ -155,21 +170,34 @@ fn to_cell(entity: &EntityId, state: &State, effect: &Effect, index: u16) -> Opt
     Some(Letter { to: entity_of(entity, kind, &state.target_key(&claim.target))?, name, body })
 }
 
+/// The use that a claim is made for; none = it is for units.
+fn used<'a>(state: &'a State, claim: &Claim) -> Option<&'a CounterUse> {
+    match claim.target {
+        Target::Counter(counter) => Some(&state.content().asked.counters[usize::from(counter)]),
+        Target::Cell { .. } => None,
+    }
+}
+
+fn reopen<'a>(state: &'a State, claim: &Claim, claim_id: &'a str) -> Option<Reopen<'a>> {
+    let CounterUse { uses, amount_minor, customer_id, .. } = used(state, claim)?;
+    let customer_id = customer_id.as_deref();
+    Some(Reopen { claim_id, quantity: *uses, amount_minor: *amount_minor, customer_id })
+}
+
 fn take<'a>(state: &'a State, index: u16, claim_id: &'a str) -> Take<'a> {
     let (claim, content) = (state.claim(index), state.content());
-    let used = match claim.target {
-        Target::Counter(counter) => Some(&content.asked.counters[usize::from(counter)]),
-        Target::Cell { .. } => None,
-    };
+    let used = used(state, claim);
+    let line = state.cell(claim).map(|(line, _)| line);
     Take {
         claim_id,
         reservation_id: content.reservation_id.as_str(),
         quantity: claim.quantity,
-        hard: state.committed_at.is_some(),
+        hard: used.is_none() && state.committed_at.is_some(),
         backorder_since: claim.waits_since,
         amount_minor: used.map(|used| used.amount_minor),
         customer_id: used.and_then(|used| used.customer_id.as_deref()),
         channel: used.and(content.asked.channel.as_deref()),
+        promotion: line.and_then(|line| line.promotion.as_deref()),
     }
 }
 

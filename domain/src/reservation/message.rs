@@ -29,6 +29,8 @@ record! {
         pub quantity: Quantity,
         /// The only node that may serve it.
         pub node: Option<Text>,
+        /// The promotion that it is sold under: units that are set aside for it may be taken.
+        pub promotion: Option<Text>,
     }
 }
 
@@ -237,6 +239,14 @@ record! {
 }
 
 record! {
+    /// `reopened` of a counter.
+    pub struct Reopened {
+        /// The claim.
+        pub claim_id: Text,
+    }
+}
+
+record! {
     /// `consumed` of a cell.
     pub struct Consumed {
         /// The movement, as the reservation named it.
@@ -272,6 +282,7 @@ pub enum Message {
     Backordered(Claimed),
     NotTaken(NotTaken),
     Hardened(Hardened),
+    Reopened(Reopened),
     Consumed(Consumed),
     GivenBack(GivenBack),
 }
@@ -362,6 +373,7 @@ fn read_letter(envelope: &Envelope) -> Result<Option<Message>, Refusal> {
         "backordered" => Message::Backordered(read(json, body)?),
         "not_taken" => Message::NotTaken(read(json, body)?),
         "hardened" => Message::Hardened(read(json, body)?),
+        "reopened" => Message::Reopened(read(json, body)?),
         "consumed" => Message::Consumed(read(json, body)?),
         "given_back" => Message::GivenBack(read(json, body)?),
         _ => return Ok(None),

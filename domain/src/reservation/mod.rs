@@ -34,6 +34,7 @@ pub use state::State;
 
 use bytes::Bytes;
 
+use crate::bounds::{Bound, Note};
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, EffectState, Input, Letter, OpenEffect, Outcome, Party,
     Published, Trace,
@@ -42,7 +43,7 @@ use crate::envelope::Envelope;
 use crate::gates::Urgency;
 use crate::ids::{EntityId, Token};
 use crate::kinds::Kind;
-use crate::messages::outbound::answers::QueuePlace;
+use crate::messages::outbound::answers::{QueuePlace, Receipt};
 use crate::reason::{Reason, Refusal};
 use crate::stock::Posted;
 use crate::time::Timestamp;
@@ -118,6 +119,15 @@ impl Decider for Reservation {
 
     fn letter(entity: &EntityId, state: &State, effect_id: &str) -> Option<Letter> {
         letters::letter(entity, state, effect_id)
+    }
+
+    fn early_receipt(_: &str, receipt: &Receipt<'_>) -> Option<Bytes> {
+        Some(view::early_receipt(receipt))
+    }
+
+    fn fill(state: &State, policies: &Policies, note: &mut Note<'_>) {
+        note(Bound::ReservationMovements, state.applied.len(), evolve::APPLIED_MOST);
+        note(Bound::ReservationTries, state.tries.into(), policies.tries_most.into());
     }
 
     fn trace(state: &State) -> Trace<'_> {

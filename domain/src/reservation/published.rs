@@ -1,14 +1,17 @@
 //! What the outside is told of each event. Frozen for this version of the contract, because recovery makes pages again from
 //! recorded events.
+//!
+//! An exception is opened only for what nobody else acts on: an order is told of units that it will not get, and tells itself what
+//! becomes of them.
 
 use super::event::{End, Event};
 use super::state::State;
 use crate::decider::Published;
 use crate::ids::{EntityId, Key};
 use crate::messages::outbound::commands::SkuQuantity;
+use crate::messages::outbound::events::{EventData as General, Exception, ExceptionChanged};
 use crate::messages::outbound::reservations::{
-    EventData, ReservationAllocated, ReservationEnded, ReservationHeld, ReservationOverdue, ReservationShort,
-    ReservationUnaccounted, UnitsAtNode,
+    EventData, ReservationAllocated, ReservationEnded, ReservationHeld, ReservationShort, UnitsAtNode,
 };
 use crate::reason::Reason;
 
@@ -32,6 +35,9 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
                 End::Consumed => EventData::Consumed(ended(reason)),
             }
             .publish(told);
+            if state.overdue {
+                General::ExceptionResolved(overdue(reservation_id, order_id)).publish(told);
+            }
         }
         Event::Allocated { rows } => {
             let lines = rows.iter().map(|row| {
@@ -48,18 +54,55 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
         }
         Event::GivenUp { lines } => {
             let lines = state.named(lines);
+            if !state.is_an_orders {
+                sold_and_not_to_be_had(reservation_id, order_id, state, &lines, told);
+            }
             EventData::GivenUp(ReservationShort { reservation_id, order_id, lines }).publish(told);
         }
-        Event::Overdue => {
-            EventData::Overdue(ReservationOverdue { reservation_id, order_id }).publish(told);
-        }
+        Event::Overdue => General::ExceptionOpened(overdue(reservation_id, order_id)).publish(told),
         Event::Unaccounted { movement_id, line, node, quantity } => {
-            let (line, quantity) = (*line, *quantity);
-            let unaccounted = ReservationUnaccounted { reservation_id, movement_id, line, node, quantity };
-            EventData::Unaccounted(unaccounted).publish(told);
+            let cause =
+                format!("{quantity} units of line {line} left from {node:?}, and no cell can be told");
+            let id = format!("unaccounted_departure:{movement_id}:{line}");
+            let unaccounted = exception(&id, "unaccounted_departure", &cause);
+            General::ExceptionOpened(changed(reservation_id, order_id, unaccounted)).publish(told);
         }
         _ => {}
     }
+}
+
+const fn exception<'a>(id: &'a str, kind: &'a str, cause: &'a str) -> Exception<'a> {
+    Exception { exception_id: id, kind, cause, exposure_minor: 0, exposure_points: 0, effect_id: None }
+}
+
+const fn changed<'a>(
+    reservation_id: &'a str,
+    order_id: Option<&'a str>,
+    exception: Exception<'a>,
+) -> ExceptionChanged<'a> {
+    ExceptionChanged { order_id, reservation_id: Some(reservation_id), exception }
+}
+
+/// Opened once, and resolved when the reservation ends.
+const fn overdue<'a>(reservation_id: &'a str, order_id: Option<&'a str>) -> ExceptionChanged<'a> {
+    let overdue = exception("overdue", "overdue", "it is held, and its order has done nothing for too long");
+    changed(reservation_id, order_id, overdue)
+}
+
+/// A shop sold what it held, and a cell lost it: only this says so.
+fn sold_and_not_to_be_had(
+    reservation_id: &str,
+    order_id: Option<&str>,
+    state: &State,
+    lines: &[SkuQuantity<'_>],
+    told: &mut Published,
+) {
+    let rows: Vec<String> = lines.iter().map(|row| format!("{} of {}", row.quantity, row.sku)).collect();
+    let cause = format!("sold, and no node has them: {}", rows.join(", "));
+    let all: u32 = state.lines.iter().map(|line| line.given_up).sum();
+    let id = format!("given_up:{all}");
+    let given_up = exception(&id, "given_up", &cause);
+    General::ExceptionOpened(changed(reservation_id, order_id, given_up)).publish(told);
 }
 
 fn held<'a>(reservation_id: &'a str, order_id: Option<&'a str>, state: &'a State) -> ReservationHeld<'a> {

@@ -225,10 +225,20 @@ pub struct RefusedCell {
     pub sku: Arc<str>,
     /// Where.
     pub node: Arc<str>,
+    /// Under which promotion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Arc<str>>,
     /// How much there was.
     pub available: u32,
     /// It would not even let units wait.
     pub is_closed: bool,
+}
+
+impl RefusedCell {
+    /// Is it this cell, asked under this promotion?
+    pub fn is(&self, sku: &str, node: &str, promotion: Option<&str>) -> bool {
+        *self.sku == *sku && *self.node == *node && self.promotion.as_deref() == promotion
+    }
 }
 
 /// Everything about one reservation. The default is one that nobody has heard of. Persisted in snapshots: names and meaning

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::state::State;
 use crate::decider::Outcome;
 use crate::ids::{EntityId, Key};
-use crate::messages::outbound::answers::{QueuePlace, ReceiptOutcome};
+use crate::messages::outbound::answers::{QueuePlace, Receipt, ReceiptOutcome};
 use crate::messages::outbound::reservations::{ReservationReceipt, UnitsAtNode};
 use crate::reason::Reason;
 use crate::sourcing::Record;
@@ -112,12 +112,30 @@ pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> By
     let rejected = outcome.rejected.as_ref();
     let is_held = rejected.is_none() && state.content.is_some();
     let receipt = ReservationReceipt {
-        reservation_id: entity.key.as_str(),
+        reservation_id: Some(entity.key.as_str()),
         outcome: if rejected.is_none() { ReceiptOutcome::Accepted } else { ReceiptOutcome::Rejected },
         version: outcome.version,
         lines: if is_held { state.placed() } else { Vec::new() },
         expires_at: state.expires_at.map(|at| at.to_string()),
         reason: rejected,
+        queue: None,
+        retry_after_ms: None,
+    };
+    serde_json::to_vec(&receipt).expect("a receipt is plain data").into()
+}
+
+/// The same before there is anything to say of what is held.
+pub(super) fn early_receipt(receipt: &Receipt<'_>) -> Bytes {
+    let Receipt { order_id, outcome, order_version, reason, queue, retry_after_ms } = receipt;
+    let receipt = ReservationReceipt {
+        reservation_id: *order_id,
+        outcome: *outcome,
+        version: *order_version,
+        lines: Vec::new(),
+        expires_at: None,
+        reason: *reason,
+        queue: queue.clone(),
+        retry_after_ms: *retry_after_ms,
     };
     serde_json::to_vec(&receipt).expect("a receipt is plain data").into()
 }

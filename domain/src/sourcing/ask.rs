@@ -15,6 +15,8 @@ pub struct Wanted<'a> {
     pub quantity: u32,
     /// The only node that may serve it, if there is one.
     pub node: Option<&'a str>,
+    /// The promotion that it is sold under: what is set aside for it may serve it.
+    pub promotion: Option<&'a str>,
 }
 
 /// What is asked.
@@ -49,8 +51,8 @@ pub struct Availability {
 
 /// Who knows what the cells last posted.
 pub trait Supply {
-    /// The newest known of a cell; none = nobody has heard of it.
-    fn look(&self, sku: &str, node: &str) -> Option<Availability>;
+    /// The newest known of a cell, for who buys under `promotion`; none = nobody has heard of it.
+    fn look(&self, sku: &str, node: &str, promotion: Option<&str>) -> Option<Availability>;
 }
 
 /// Units of a line that a node serves.

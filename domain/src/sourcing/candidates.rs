@@ -8,7 +8,10 @@ use super::record::Unfit;
 use super::search::Served;
 use crate::reference::{Node, Reference};
 
-/// A line, with the place of its sku among the skus of the ask.
+/// What a line takes: a sku, under a promotion or none. Units for everybody are counted for each of them; a cell decides in the end.
+type Good<'a> = (&'a str, Option<&'a str>);
+
+/// A line, with the place of its sku among the goods of the ask.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line<'a> {
     pub(super) number: u16,
@@ -52,13 +55,15 @@ impl<'a> Candidates<'a> {
     ) -> Self {
         let mut wanted = ask.lines.to_vec();
         // Lines with a node of their own are served first: nobody else can.
-        wanted.sort_by_key(|line| (line.node.is_none(), line.line, line.sku, line.node, line.quantity));
-        let mut skus: Vec<&str> = wanted.iter().map(|line| line.sku).collect();
+        wanted.sort_by_key(|line| {
+            (line.node.is_none(), line.line, line.sku, line.node, line.quantity, line.promotion)
+        });
+        let mut skus: Vec<Good<'_>> = wanted.iter().map(|line| (line.sku, line.promotion)).collect();
         skus.sort_unstable();
         skus.dedup();
         let lines = wanted.iter().map(|line| Line {
             number: line.line,
-            sku: skus.binary_search(&line.sku).expect("every sku is in its own list"),
+            sku: skus.binary_search(&(line.sku, line.promotion)).expect("every sku is in its own list"),
             quantity: line.quantity,
             node: line.node,
             may_wait: ask.backorder && reference.item(line.sku).is_none_or(crate::reference::Item::may_wait),
@@ -90,7 +95,7 @@ impl<'a> Candidates<'a> {
         &self,
         ask: &Ask<'_>,
         policies: &Policies,
-        skus: &[&str],
+        skus: &[Good<'_>],
         id: &Arc<str>,
         node: &Node,
         supply: &dyn Supply,
@@ -111,7 +116,7 @@ impl<'a> Candidates<'a> {
         let mut why = Unfit::NotThere;
         let stock: Vec<Option<u32>> = skus
             .iter()
-            .map(|sku| {
+            .map(|(sku, promotion)| {
                 if reference.item(sku).is_some_and(|item| !item.is_sold()) {
                     why = Unfit::NotSold;
                     return None;
@@ -120,7 +125,7 @@ impl<'a> Candidates<'a> {
                     why = Unfit::Refused;
                     return None;
                 }
-                let posted = supply.look(sku, id)?;
+                let posted = supply.look(sku, id, *promotion)?;
                 if posted.is_stale && policies.stale == StaleStock::Skip {
                     why = Unfit::Stale;
                     return None;

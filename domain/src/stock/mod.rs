@@ -27,6 +27,7 @@ pub use message::Message;
 pub use policies::Policies;
 pub use state::{Posted, State};
 
+use crate::bounds::{Bound, Note};
 use crate::decider::{
     Addressed, Command, Context, Decider, Decision, Input, OpenEffect, Outcome, Published, Trace,
 };
@@ -99,6 +100,16 @@ impl Decider for Stock {
 
     fn posted(state: &State) -> Option<Posted> {
         state.is_known().then(|| state.posted())
+    }
+
+    fn fill(state: &State, policies: &Policies, note: &mut Note<'_>) {
+        let waiting = state.waiting.len();
+        note(Bound::StockClaims, state.claims.len() + waiting, policies.claims_most);
+        note(Bound::StockClaimBytes, state.claim_bytes(), state::MOST_CLAIM_BYTES);
+        note(Bound::StockBackorders, waiting, policies.claims_most);
+        note(Bound::StockMovements, state.feed.movements.len(), feed::MOVEMENTS_MOST);
+        note(Bound::StockInbound, state.feed.inbound.len(), feed::INBOUND_MOST);
+        note(Bound::StockSetAsides, state.feed.set_aside.len(), feed::SET_ASIDE_MOST);
     }
 
     fn trace(_: &State) -> Trace<'_> {

@@ -49,7 +49,7 @@ impl Default for Policies {
             stale_after_ms: 0,
             when_stale: StalePolicy::default(),
             stale_buffer: 0,
-            thresholds: vec![0],
+            thresholds: Vec::new(),
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
     }
 }
 
-fn victim(victim: &Victim) -> data::Victim<'_> {
+pub(super) fn victim(victim: &Victim) -> data::Victim<'_> {
     data::Victim {
         reservation_id: reservation_of(&victim.claim),
         claim_id: &victim.claim,
@@ -112,8 +112,10 @@ struct Told<'a> {
     reservation: Option<&'a str>,
     movement: Option<&'a str>,
     reason: Option<&'a str>,
-    /// What does not agree: the word, the units, when it was counted.
-    discrepancy: Option<(&'static str, i64, Option<Timestamp>)>,
+    /// What does not agree: the word, the units.
+    discrepancy: Option<(&'static str, i64)>,
+    /// What was counted, and when.
+    counted: Option<(i64, Timestamp)>,
 }
 
 fn moved((sku, node): (&str, &str), state: &State, event: &Event, told: &mut Published) {
@@ -132,14 +134,16 @@ fn moved((sku, node): (&str, &str), state: &State, event: &Event, told: &mut Pub
         })
         .publish(told);
     }
-    if let Some((kind, quantity, as_of)) = said.discrepancy {
+    if let Some((kind, quantity)) = said.discrepancy {
         EventData::Discrepancy(data::StockDiscrepancy {
             sku,
             node,
             kind,
             quantity,
+            counted: said.counted.map(|(on_hand, _)| on_hand),
+            expected: said.counted.map(|(on_hand, _)| on_hand - quantity),
             movement_id: said.movement.unwrap_or_default(),
-            as_of: as_of.map(|as_of| as_of.to_string()),
+            as_of: said.counted.map(|(_, as_of)| as_of.to_string()),
             level: state.level(),
         })
         .publish(told);
@@ -160,7 +164,7 @@ fn said<'a>(state: &State, event: &'a Event) -> Option<Told<'a>> {
             quantity: i64::from(*quantity) + i64::from(*beyond),
             claim: Some(claim),
             movement: Some(movement),
-            discrepancy: (*beyond > 0).then(|| (UNCLAIMED, -i64::from(*beyond), None)),
+            discrepancy: (*beyond > 0).then(|| (UNCLAIMED, -i64::from(*beyond))),
             ..Told::default()
         },
         Event::ConsumedUnclaimed { reservation, quantity, movement, .. } => Told {
@@ -168,7 +172,7 @@ fn said<'a>(state: &State, event: &'a Event) -> Option<Told<'a>> {
             quantity: i64::from(*quantity),
             reservation: Some(reservation),
             movement: Some(movement),
-            discrepancy: Some((UNCLAIMED, -i64::from(*quantity), None)),
+            discrepancy: Some((UNCLAIMED, -i64::from(*quantity))),
             ..Told::default()
         },
         Event::GivenBack { claim, quantity, release } => Told {
@@ -178,11 +182,12 @@ fn said<'a>(state: &State, event: &'a Event) -> Option<Told<'a>> {
             movement: Some(release),
             ..Told::default()
         },
-        Event::Counted { fact, as_of, difference, is_first, .. } => Told {
+        Event::Counted { fact, on_hand, as_of, difference, is_first, .. } => Told {
             word: "counted",
             quantity: *difference,
             movement: Some(&fact.movement),
-            discrepancy: (*difference != 0 && !is_first).then_some(("drift", *difference, Some(*as_of))),
+            discrepancy: (*difference != 0 && !is_first).then_some(("drift", *difference)),
+            counted: Some((*on_hand, *as_of)),
             ..Told::default()
         },
         Event::Received { fact, quantity, .. } => Told {
@@ -200,7 +205,7 @@ fn said<'a>(state: &State, event: &'a Event) -> Option<Told<'a>> {
         },
         Event::PassedOver { fact, why, quantity } => Told {
             movement: Some(&fact.movement),
-            discrepancy: Some((why.as_str(), *quantity, None)),
+            discrepancy: Some((why.as_str(), *quantity)),
             ..Told::default()
         },
         _ => return None,

@@ -47,6 +47,8 @@ pub struct Queue {
     order: SharedMap<(Timestamp, u64), Arc<str>>,
     last_ordinal: u64,
     units: i64,
+    /// Those of them that may take units which are set aside.
+    promoted: i64,
     bytes: usize,
 }
 
@@ -62,7 +64,7 @@ impl From<Written> for Queue {
         let mut queue = Self { last_ordinal, ..Self::default() };
         for (id, waiting) in &claims {
             queue.order.insert((waiting.since, waiting.ordinal), Arc::clone(id));
-            queue.units += i64::from(waiting.quantity);
+            queue.count(waiting.promotion.is_some(), i64::from(waiting.quantity));
             queue.bytes += Self::bytes_of(id, waiting.quantity, waiting.promotion.as_deref());
         }
         queue.claims = claims;
@@ -108,6 +110,18 @@ impl Queue {
         self.units
     }
 
+    /// Units that are waited for under a promotion that has units set aside.
+    pub const fn promoted(&self) -> i64 {
+        self.promoted
+    }
+
+    const fn count(&mut self, is_promoted: bool, units: i64) {
+        self.units += units;
+        if is_promoted {
+            self.promoted += units;
+        }
+    }
+
     /// The most bytes that those who wait take in a snapshot, now and once they are served.
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -129,7 +143,7 @@ impl Queue {
     ) {
         self.leave(id);
         self.last_ordinal += 1;
-        self.units += i64::from(quantity);
+        self.count(promotion.is_some(), i64::from(quantity));
         self.bytes += Self::bytes_of(id, quantity, promotion.map(|promotion| &**promotion));
         let waiting =
             Waiting { quantity, hard, since, ordinal: self.last_ordinal, promotion: promotion.cloned() };
@@ -154,7 +168,8 @@ impl Queue {
         let before = Self::bytes_of(id, waiting.quantity, waiting.promotion.as_deref());
         waiting.quantity -= by;
         let after = Self::bytes_of(id, waiting.quantity, waiting.promotion.as_deref());
-        self.units -= i64::from(by);
+        let is_promoted = waiting.promotion.is_some();
+        self.count(is_promoted, -i64::from(by));
         self.bytes = self.bytes - before + after;
     }
 
@@ -162,7 +177,7 @@ impl Queue {
     pub fn leave(&mut self, id: &str) {
         let Some(waiting) = self.claims.remove(id) else { return };
         self.order.remove(&(waiting.since, waiting.ordinal));
-        self.units -= i64::from(waiting.quantity);
+        self.count(waiting.promotion.is_some(), -i64::from(waiting.quantity));
         self.bytes -= Self::bytes_of(id, waiting.quantity, waiting.promotion.as_deref());
     }
 }

@@ -1,11 +1,13 @@
 //! What is known about the stock of one SKU at one node.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::feed::{Changes, Feed};
+use super::feed::{Changes, Feed, SetAside};
 use super::policies::StalePolicy;
 use super::queue::Queue;
-use crate::claims::Book;
+use crate::claims::{Book, Mark};
 use crate::messages::outbound::stock_events::Level;
 use crate::sharing::Shared;
 use crate::time::Timestamp;
@@ -56,7 +58,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// What a cell lets all decisions of its node look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Posted {
     /// Units that are there.
     pub on_hand: i64,
@@ -78,6 +80,29 @@ pub struct Posted {
     pub stale: bool,
     /// When the last fact came.
     pub as_of: Timestamp,
+    /// When it was counted last; the first moment of all = never.
+    pub counted_at: Timestamp,
+    /// How many more units that count found than we knew of.
+    pub drift: i64,
+    /// Of promotions that have units set aside: how many can be sold under each. Mostly there are none.
+    pub set_aside: Option<Arc<Vec<(Mark, u32)>>>,
+}
+
+impl Posted {
+    /// Units that can be sold now under this promotion; none = under none.
+    pub fn available_under(&self, promotion: Option<&str>) -> u32 {
+        let asides = promotion.zip(self.set_aside.as_deref());
+        let own = asides.and_then(|(promotion, asides)| {
+            let mark = Mark::of_name(promotion);
+            asides.iter().find(|(of, _)| *of == mark).map(|(_, available)| *available)
+        });
+        own.unwrap_or(self.available)
+    }
+
+    /// Units that are held beyond what is there and may be sold beyond it.
+    pub fn missing(&self) -> i64 {
+        (self.soft + self.hard - self.on_hand - i64::from(self.oversell_cap)).max(0)
+    }
 }
 
 impl State {
@@ -98,10 +123,19 @@ impl State {
         self.on_hand - self.claims.live().units - kept + i64::from(self.oversell_cap)
     }
 
-    /// Units that can be sold to who comes now (ATS): units that others wait for are theirs.
+    /// Units that can be sold to who comes now (ATS): units that others wait for are theirs. Who waits without a promotion waits for
+    /// nothing that is set aside.
     pub fn available(&self, promotion: Option<&str>) -> u32 {
-        let available = (self.free(promotion) - self.waiting.units()).max(0);
-        u32::try_from(available).unwrap_or(u32::MAX)
+        let own = promotion.and_then(|promotion| self.feed.aside(promotion)).map(SetAside::unused);
+        let available = match own {
+            None => self.free(promotion) - self.waiting.units(),
+            Some(own) => {
+                let promoted = self.waiting.promoted();
+                let of_all = (self.free(None) - (self.waiting.units() - promoted)).max(0);
+                self.free(promotion).min(own + of_all) - promoted
+            }
+        };
+        u32::try_from(available.max(0)).unwrap_or(u32::MAX)
     }
 
     /// How many units are held beyond what is there and may be sold beyond it.
@@ -132,6 +166,13 @@ impl State {
         }
     }
 
+    fn available_by_promotion(&self) -> Option<Arc<Vec<(Mark, u32)>>> {
+        let asides = &self.feed.set_aside;
+        let row =
+            |aside: &SetAside| (Mark::of_name(&aside.promotion), self.available(Some(&aside.promotion)));
+        (!asides.is_empty()).then(|| Arc::new(asides.iter().map(row).collect()))
+    }
+
     /// What decisions of the node may look at.
     pub fn posted(&self) -> Posted {
         Posted {
@@ -145,6 +186,9 @@ impl State {
             version: self.version,
             stale: self.feed.stale.is_some(),
             as_of: self.feed.heard_at,
+            counted_at: self.feed.counted.map(|counted| counted.as_of).unwrap_or_default(),
+            drift: self.feed.counted.map_or(0, |counted| counted.drift),
+            set_aside: self.available_by_promotion(),
         }
     }
 }

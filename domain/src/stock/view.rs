@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::message::sku_and_node;
 use super::state::State;
+use super::{decide, published};
 use crate::ids::EntityId;
-use crate::messages::outbound::stock_events::Level;
+use crate::messages::outbound::stock_events::{self, Level};
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -21,6 +22,9 @@ struct View<'a> {
     feed: FeedView,
     /// Units held beyond what is there and may be sold beyond it.
     oversold: i64,
+    /// The newest claims that together hold them, newest first; at most 100.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    victims: Vec<stock_events::Victim<'a>>,
     /// The least configured threshold that `available` is not above.
     threshold: Option<u32>,
 }
@@ -82,6 +86,10 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
         used: aside.used,
         until: aside.until.map(|until| until.to_string()),
     });
+    let victims = match state.missing() {
+        0 => Vec::new(),
+        missing => decide::victims(state, missing),
+    };
     let view = View {
         sku,
         node,
@@ -98,6 +106,7 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
         set_aside: set_aside.collect(),
         feed: feed(state),
         oversold: state.missing(),
+        victims: victims.iter().map(published::victim).collect(),
         threshold: state.standing,
     };
     serde_json::to_string(&view).expect("texts and numbers can always be written")

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use domain::decider::{
-    Addressed, Answer, Command, Context, Decider, Decision, EmptyBoard, Gates, Input, OpenEffect, Outcome,
-    Published, Trace,
+    Addressed, Answer, Command, Context, Decider, Decision, EmptyBoard, Further, Gates, Input, OpenEffect,
+    Outcome, Published, Trace,
 };
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -230,8 +230,8 @@ fn given_a_message_when_it_comes_then_the_rules_of_its_kind_judge_it_by_its_poli
         assert!(!All::exists(&state));
         for version in 1..=3 {
             let (now, gates) = (Timestamp(7), Gates::OPEN);
-            let context =
-                Context { entity: &entity, now, version, policies: &policies, gates, board: &EmptyBoard };
+            let (policies, board, further) = (&policies, &EmptyBoard, Further::NONE);
+            let context = Context { entity: &entity, now, version, policies, gates, board, further };
             let input = Input::Message(&envelope, &addressed.message);
             let decision = All::decide(&state, input, &context).unwrap();
             assert_eq!(decision.events.is_empty(), version > turns, "{kind} {version}");

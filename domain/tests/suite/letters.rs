@@ -9,7 +9,7 @@ use domain::ids::{EntityId, Key, Token};
 use domain::messages::inbound::reservation::Letter as Answer;
 use domain::messages::outbound::commands::SkuQuantity;
 use domain::messages::outbound::letters::{
-    AllocationSeen, Attach, Commit, Consume, CounterUse, Hold, Release, UnitsAt, to_bytes,
+    AllocationSeen, Attach, Commit, Consume, CounterUse, Hold, HoldLine, Release, UnitsAt, to_bytes,
 };
 use domain::messages::{Message, decode};
 use domain::reason::DeadReason;
@@ -42,7 +42,7 @@ fn given_a_letter_of_an_order_when_written_then_it_is_as_it_was() {
     let hold = Hold {
         reservation_id: ORDER,
         order_id: ORDER,
-        lines: lines(),
+        lines: vec![HoldLine { line: 1, sku: "SKU-A", quantity: 3, promotion: None }],
         counters: vec![CounterUse {
             counter: "promotion",
             id: "bf26",

@@ -9,6 +9,7 @@ mod kinds;
 mod letters;
 mod order;
 mod outgoing;
+mod promotions;
 mod recorded;
 mod recorded_stock;
 mod reference;

@@ -223,7 +223,8 @@ fn goods_events() -> Vec<EventData<'static>> {
     let of_shipment = || ShipmentUnits { order_id: ORDER, shipment_id: SHIPMENT, lines: units() };
     let hold = || HoldChanged { order_id: ORDER, hold: Hold { hold_id: "h-1", r#type: "unknown_outcome" } };
     let exception = ExceptionChanged {
-        order_id: ORDER,
+        order_id: Some(ORDER),
+        reservation_id: None,
         exception: Exception {
             exception_id: "x-1",
             kind: "erp_rejected",
@@ -231,6 +232,18 @@ fn goods_events() -> Vec<EventData<'static>> {
             exposure_minor: 8998,
             exposure_points: 0,
             effect_id: Some("main:o-1001:erp.post:1"),
+        },
+    };
+    let of_reservation = ExceptionChanged {
+        order_id: Some(ORDER),
+        reservation_id: Some("r-1001"),
+        exception: Exception {
+            exception_id: "overdue",
+            kind: "overdue",
+            cause: "it is held, and its order has done nothing for too long",
+            exposure_minor: 0,
+            exposure_points: 0,
+            effect_id: None,
         },
     };
     let allocation_ref = "al-1";
@@ -270,6 +283,7 @@ fn goods_events() -> Vec<EventData<'static>> {
         EventData::HoldPlaced(hold()),
         EventData::HoldResolved(hold()),
         EventData::ExceptionOpened(exception),
+        EventData::ExceptionResolved(of_reservation),
     ]
 }
 

@@ -30,6 +30,7 @@ fn supply() -> Supply {
         fresh_hold: true,
         region: Some(text("DE-BE")),
         pickup_node: Some(text("store-7")),
+        promotions: Vec::new(),
     }
 }
 

@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 struct Stock(BTreeMap<(String, String), Availability>);
 
 impl Supply for Stock {
-    fn look(&self, sku: &str, node: &str) -> Option<Availability> {
-        self.0.get(&(sku.to_owned(), node.to_owned())).copied()
+    /// What is set aside for a promotion stands behind its name.
+    fn look(&self, sku: &str, node: &str, promotion: Option<&str>) -> Option<Availability> {
+        let of = |sku: String| self.0.get(&(sku, node.to_owned())).copied();
+        promotion.and_then(|promotion| of(format!("{sku}/{promotion}"))).or_else(|| of(sku.to_owned()))
     }
 }
 
@@ -48,11 +50,22 @@ fn plain(ids: &[&str]) -> Reference {
 }
 
 fn line(line: u16, sku: &str, quantity: u32) -> Wanted<'_> {
-    Wanted { line, sku, quantity, node: None }
+    Wanted { line, sku, quantity, node: None, promotion: None }
 }
 
 fn rows(plan: &Plan) -> Vec<(u16, &str, u32)> {
     plan.rows.iter().map(|row| (row.line, &*row.node, row.quantity)).collect()
+}
+
+#[test]
+fn given_units_for_a_promotion_when_two_lines_want_the_same_then_only_the_line_under_it_is_served_from_them()
+{
+    let stock = stock(&[("A", "n1", 0), ("A/bf26", "n1", 3)]);
+    let lines = [line(0, "A", 2), Wanted { promotion: Some("bf26"), ..line(1, "A", 2) }];
+    let plan =
+        source(&Ask { lines: &lines, ..Ask::default() }, &stock, &plain(&["n1"]), &Policies::default());
+    assert_eq!(rows(&plan), [(1, "n1", 2)]);
+    assert_eq!(plan.short.iter().map(|short| (short.line, short.quantity)).collect::<Vec<_>>(), [(0, 2)]);
 }
 
 fn verdict(plan: &Plan, node: &str) -> Verdict {
@@ -331,7 +344,7 @@ proptest! {
             .map(|(sku, _, node)| (format!("S{sku}"), node.map(|node| format!("n{node}")))).collect();
         let mut lines: Vec<Wanted<'_>> = world.lines.iter().zip(&names).enumerate()
             .map(|(index, ((_, quantity, _), (sku, node)))| Wanted {
-                line: u16::try_from(index).unwrap(), sku, quantity: u32::from(*quantity), node: node.as_deref(),
+                line: u16::try_from(index).unwrap(), sku, quantity: u32::from(*quantity), node: node.as_deref(), promotion: None,
             }).collect();
         let used: Vec<Arc<str>> = (0..world.used).map(|node| format!("n{node}").into()).collect();
         let ask = Ask { split_limit: Some(world.split_limit), used: &used, backorder: true, ..Ask::default() };
@@ -346,7 +359,7 @@ proptest! {
             *by_node.entry(&row.node).or_default() += row.quantity;
         }
         for ((sku, node), quantity) in taken {
-            prop_assert!(quantity <= stock.look(sku, node).unwrap().available);
+            prop_assert!(quantity <= stock.look(sku, node, None).unwrap().available);
         }
         for (node, units) in &by_node {
             prop_assert!(*units <= reference.node(node).unwrap().capacity_per_day);

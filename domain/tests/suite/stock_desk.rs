@@ -2,7 +2,7 @@
 //! (invariant: replay-equals-live), and what is told with what a recovery would tell.
 
 use bytes::Bytes;
-use domain::decider::{Context, Decider, EmptyBoard, Gates, Input, Letter, Published};
+use domain::decider::{Context, Decider, EmptyBoard, Further, Gates, Input, Letter, Published};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
 use domain::time::Timestamp;
@@ -101,6 +101,7 @@ where
             policies: &self.policies,
             gates: Gates::OPEN,
             board: &EmptyBoard,
+            further: Further::ALL,
         };
         let decision = D::decide(&self.state, input, &context).unwrap();
         let mut told = Published::default();
@@ -127,6 +128,13 @@ where
         assert!(claim.is_none_or(|claim| claim.split(':').next() == Some(letter.to.key.as_str())));
         assert_eq!(body["cell"], json!(self.entity.key));
         (letter.name.to_owned(), body)
+    }
+
+    /// Something is in the journal already.
+    pub(crate) fn happened(&mut self, event: &D::Event) {
+        D::evolve(&mut self.state, event);
+        D::evolve(&mut self.replayed, event);
+        self.version += 1;
     }
 
     /// The data of the newest business event of this type.

@@ -287,7 +287,7 @@ outgoing! {
 outgoing! {
     /// Something that a person must look at.
     pub struct Exception<'a> {
-        /// Names it within the order.
+        /// Names it within the order or the reservation.
         pub exception_id: &'a str,
         /// What kind of trouble.
         pub kind: &'a str,
@@ -304,17 +304,23 @@ outgoing! {
 }
 
 outgoing! {
-    /// `exception.opened`.
+    /// `exception.opened`, `exception.resolved`.
     pub struct ExceptionChanged<'a> {
-        /// The order.
-        pub order_id: &'a str,
+        /// The order; an exception of a reservation may have none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
+        /// The reservation, if it is an exception of one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub reservation_id: Option<&'a str>,
         /// The exception.
         pub exception: Exception<'a>,
     }
 }
 
 macro_rules! event_data {
-    ($($variant:ident($data:ident) = $kind:literal,)+) => {
+    (@tell $told:ident $kind:literal $data:ident) => { $told.add($kind, $data) };
+    (@tell $told:ident $kind:literal $data:ident asked) => { $told.add_further($kind, $data) };
+    ($($variant:ident($data:ident) = $kind:literal $(if $asked:ident)?,)+) => {
         /// Any business event of this kind of entity.
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each variant is named by its event")]
@@ -328,7 +334,7 @@ macro_rules! event_data {
 
             /// Tells it in the form in which it is published.
             pub fn publish(&self, told: &mut Published) {
-                match self { $(Self::$variant(data) => told.add(self.kind(), data),)+ }
+                match self { $(Self::$variant(data) => event_data!(@tell told $kind data $($asked)?),)+ }
             }
         }
 
@@ -379,4 +385,5 @@ event_data! {
     HoldPlaced(HoldChanged) = "hold.placed",
     HoldResolved(HoldChanged) = "hold.resolved",
     ExceptionOpened(ExceptionChanged) = "exception.opened",
+    ExceptionResolved(ExceptionChanged) = "exception.resolved",
 }

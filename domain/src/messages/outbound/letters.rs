@@ -21,6 +21,20 @@ pub struct CounterUse<'a> {
     pub customer_id: Option<&'a str>,
 }
 
+/// Units of a line that shall be held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldLine<'a> {
+    /// Which line.
+    pub line: u32,
+    /// What it is.
+    pub sku: &'a str,
+    /// How many units.
+    pub quantity: u32,
+    /// The promotion that it is sold under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<&'a str>,
+}
+
 /// `hold`: set these units and uses aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hold<'a> {
@@ -29,7 +43,7 @@ pub struct Hold<'a> {
     /// The order that it is for.
     pub order_id: &'a str,
     /// Which units.
-    pub lines: Vec<SkuQuantity<'a>>,
+    pub lines: Vec<HoldLine<'a>>,
     /// Which uses.
     pub counters: Vec<CounterUse<'a>>,
     /// The order is committed already.

@@ -1,7 +1,7 @@
 //! What reservations tell the outside: the `data` of their events.
 
 use crate::decider::Published;
-use crate::messages::outbound::answers::ReceiptOutcome;
+use crate::messages::outbound::answers::{QueuePlace, ReceiptOutcome};
 use crate::messages::outbound::commands::{SkuQuantity, outgoing};
 use crate::messages::outbound::events::event_data;
 use crate::reason::Reason;
@@ -81,37 +81,10 @@ outgoing! {
 }
 
 outgoing! {
-    /// `reservation.overdue`: its order does nothing, for longer than it should.
-    pub struct ReservationOverdue<'a> {
-        /// The reservation.
-        pub reservation_id: &'a str,
-        /// The order that it is for.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub order_id: Option<&'a str>,
-    }
-}
-
-outgoing! {
-    /// `reservation.unaccounted`: units left of a line that the reservation does not know, so that no cell could be told.
-    pub struct ReservationUnaccounted<'a> {
-        /// The reservation.
-        pub reservation_id: &'a str,
-        /// The departure.
-        pub movement_id: &'a str,
-        /// The line.
-        pub line: u32,
-        /// The node, as far as it was named.
-        pub node: &'a str,
-        /// How many units.
-        pub quantity: u32,
-    }
-}
-
-outgoing! {
     /// The receipt of `reservation.hold`.
     pub struct ReservationReceipt<'a> {
-        /// The reservation.
-        pub reservation_id: &'a str,
+        /// The reservation; none if the message could not be read so far.
+        pub reservation_id: Option<&'a str>,
         /// How it was settled.
         pub outcome: ReceiptOutcome,
         /// The version of the reservation after it.
@@ -122,6 +95,12 @@ outgoing! {
         pub expires_at: Option<String>,
         /// Why not; null unless rejected.
         pub reason: Option<&'a Reason>,
+        /// Its place in the queue, if it has not been looked at yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub queue: Option<QueuePlace>,
+        /// Refused only for now: when to send it again, in milliseconds from now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub retry_after_ms: Option<u64>,
     }
 }
 
@@ -131,10 +110,8 @@ event_data! {
     Committed(ReservationHeld) = "reservation.committed",
     Released(ReservationEnded) = "reservation.released",
     Expired(ReservationEnded) = "reservation.expired",
-    Consumed(ReservationEnded) = "reservation.consumed",
-    Allocated(ReservationAllocated) = "reservation.allocated",
-    Parked(ReservationShort) = "reservation.parked",
-    GivenUp(ReservationShort) = "reservation.given_up",
-    Overdue(ReservationOverdue) = "reservation.overdue",
-    Unaccounted(ReservationUnaccounted) = "reservation.unaccounted",
+    Consumed(ReservationEnded) = "reservation.consumed" if asked,
+    Allocated(ReservationAllocated) = "reservation.allocated" if asked,
+    Parked(ReservationShort) = "reservation.parked" if asked,
+    GivenUp(ReservationShort) = "reservation.given_up" if asked,
 }

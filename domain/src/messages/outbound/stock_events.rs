@@ -108,6 +108,12 @@ outgoing! {
         pub kind: &'a str,
         /// How many units there are more, or fewer if it is negative, than we knew of.
         pub quantity: i64,
+        /// Units that were counted; of a drift.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub counted: Option<i64>,
+        /// Units that should have been there at that moment, as far as we knew; of a drift.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub expected: Option<i64>,
         /// The movement that showed it.
         pub movement_id: &'a str,
         /// When it was counted, RFC 3339.
@@ -206,7 +212,7 @@ outgoing! {
     pub struct CounterMoved<'a> {
         /// `promotion~<id>` or `coupon~<code>`.
         pub counter: &'a str,
-        /// `reserved`, `finalized`, `consumed` or `given_back`.
+        /// `reserved`, `finalized`, `reopened` (final uses are about to be given back), `consumed` or `given_back`.
         pub r#move: &'a str,
         /// Whose.
         pub reservation_id: &'a str,
@@ -226,11 +232,11 @@ outgoing! {
 event_data! {
     Reserved(StockReserved) = "stock.reserved",
     Backordered(StockBackordered) = "stock.backordered",
-    Moved(StockMoved) = "stock.moved",
+    Moved(StockMoved) = "stock.moved" if asked,
     Discrepancy(StockDiscrepancy) = "stock.discrepancy",
     Oversold(StockOversold) = "stock.oversold",
     Threshold(StockThreshold) = "stock.threshold",
-    Feed(StockFeed) = "stock.feed",
-    SetAside(StockSetAside) = "stock.set_aside",
-    CounterMoved(CounterMoved) = "counter.moved",
+    Feed(StockFeed) = "stock.feed" if asked,
+    SetAside(StockSetAside) = "stock.set_aside" if asked,
+    CounterMoved(CounterMoved) = "counter.moved" if asked,
 }

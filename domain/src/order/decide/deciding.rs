@@ -38,7 +38,7 @@ impl<'a> Deciding<'a> {
             dead: Vec::new(),
             letters: Vec::new(),
             events: Vec::new(),
-            told: Published::default(),
+            told: Published::telling(context.further),
         }
     }
 

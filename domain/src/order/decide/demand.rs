@@ -6,7 +6,7 @@ use crate::order::effect::Units;
 use crate::order::event::{DemandChange, Event};
 use crate::order::state::LineUnits;
 
-/// The order has committed. Whoever allocates outside sees the demand himself, unless it is configured to be told too.
+/// The order has committed. Whoever allocates outside sees the demand himself, so that it need not be told for him can be configured.
 pub(super) fn committed(order: &mut Deciding<'_>) {
     let told =
         !order.state.content().is_allocated_outside() || order.context.policies.stock.signal_external_demand;
@@ -18,7 +18,8 @@ pub(super) fn committed(order: &mut Deciding<'_>) {
 
 /// Units were cancelled after they were told as sold.
 pub(super) fn cancelled(order: &mut Deciding<'_>, lines: &[Units]) {
-    if order.state.stock.as_ref().is_some_and(|stock| stock.signalled) {
+    let signalled = order.state.stock.as_ref().is_some_and(|stock| stock.signalled);
+    if order.state.demand_told || signalled {
         signal(order, lines, -1);
     }
 }

@@ -90,7 +90,7 @@ fn committed(order: &mut Deciding<'_>, answer: &Held) {
     let fits = |kind: &Kind| matches!(kind, Kind::CommitReservation { .. });
     let Some((effect, reservation)) = open(order, &answer.reservation_id, fits) else { return };
     let (lines, backordered) = rows(order, answer);
-    let is_goods = is_goods(&order.state, reservation);
+    let is_goods = order.state.is_of_goods(reservation);
     let event = Event::StockCommitted { effect: effect.id, reservation, lines, backordered };
     if is_goods {
         stands(order, reservation, event);
@@ -98,11 +98,6 @@ fn committed(order: &mut Deciding<'_>, answer: &Held) {
     } else {
         order.emit(event);
     }
-}
-
-fn is_goods(state: &State, reservation: u16) -> bool {
-    let known = state.stock.as_ref().and_then(|stock| stock.reservations.get(usize::from(reservation)));
-    known.is_some_and(|known| known.goods)
 }
 
 /// Units have a node, as `event` says: each node gets a shipment, just as when allocation answers.
@@ -144,7 +139,7 @@ fn refused(order: &mut Deciding<'_>, answer: &Refused) {
             reject_reserving(order, reason);
         }
         // It was lost before the order could say that it is sold: the units look for a node anew.
-        _ if is_goods(&order.state, reservation) => find_stock(order),
+        _ if order.state.is_of_goods(reservation) => find_stock(order),
         _ => {
             let cause = format!("{} was refused: {}", effect.kind.name(), answer.code.as_str());
             order.exception(ExceptionKind::EffectRefused, cause, Exposure::NONE, Some(&effect.id));

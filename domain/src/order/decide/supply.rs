@@ -120,6 +120,18 @@ pub(super) fn settle(order: &mut Deciding<'_>) {
     if order.state.stock.is_some() {
         consume(order);
         give_back(order);
+        use_up(order);
+    }
+}
+
+/// Uses come back only while nothing has left. From then on the reservation that holds them alone has nothing to wait for.
+fn use_up(order: &mut Deciding<'_>) {
+    let counters = order.state.stock.as_ref().and_then(|stock| stock.counters());
+    let is_sold = |(_, known): &(u16, &Reservation)| known.stage == Stage::Allocated;
+    if let Some((reservation, _)) = counters.filter(is_sold)
+        && order.state.any_departed()
+    {
+        order.intend(Kind::ConsumeStock { reservation, departure: 0 });
     }
 }
 

@@ -17,6 +17,9 @@ pub(super) fn intended(state: &mut State, kind: &Kind) {
             }
         }
         Kind::CommitReservation { reservation } => state.stock_mut().moves(*reservation, Stage::Committing),
+        Kind::ConsumeStock { reservation, .. } if !state.is_of_goods(*reservation) => {
+            state.stock_mut().moves(*reservation, Stage::Ending);
+        }
         Kind::ConsumeStock { reservation, departure } => {
             let departure = std::sync::Arc::clone(&state.departures[usize::from(*departure)].departure);
             let units = departure.units.iter();
@@ -67,7 +70,13 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
                 line.backordered -= line.backordered.min(units.quantity);
             }
         }
-        Event::StockConsumed { effect } => drop(settle(state, effect)),
+        Event::StockConsumed { effect } => {
+            if let Some(Kind::ConsumeStock { reservation, .. }) = settle(state, effect)
+                && !state.is_of_goods(reservation)
+            {
+                state.stock_mut().moves(reservation, Stage::Ended);
+            }
+        }
         Event::StockReleased { effect, .. } => {
             if let Some(Kind::ReleaseStock { reservation, all, last, .. }) = settle(state, effect)
                 && (all || last)
@@ -75,6 +84,7 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
                 state.stock_mut().moves(reservation, Stage::Ended);
             }
         }
+        Event::DemandSignalled { .. } if state.stock.is_none() => state.demand_told = true,
         Event::DemandSignalled { .. } => state.stock_mut().signalled = true,
         _ => {}
     }

@@ -37,8 +37,12 @@ fn take_next(of: &mut Deciding<'_>) {
     }
     let is_an_orders = of.state.is_an_orders;
     let has_goods = !of.state.content().asked.lines.is_empty();
-    let overdue_at = (is_an_orders && (has_goods || !of.state.content().asked.hard)).then(|| of.overdue_at());
+    let is_sold = of.state.content().asked.hard;
+    let overdue_at = (is_an_orders && (has_goods || !is_sold)).then(|| of.overdue_at());
     of.emit(Event::Held { version: of.context.version, overdue_at });
+    if is_sold {
+        of.keep_uses();
+    }
     if let Some(order) = of.its_order() {
         of.tell_held(&order);
     }

@@ -6,7 +6,9 @@ use super::source::source;
 use crate::reason::{Code, Reason};
 use crate::reservation::effect::{Effect, Kind, Units, UnitsAtNode};
 use crate::reservation::event::Event;
-use crate::reservation::message::{AllocationSeen, Claimed, Consumed, GivenBack, Hardened, NotTaken};
+use crate::reservation::message::{
+    AllocationSeen, Claimed, Consumed, GivenBack, Hardened, NotTaken, Reopened,
+};
 use crate::reservation::state::{ClaimState, Phase, Target};
 use crate::time::Timestamp;
 
@@ -123,6 +125,16 @@ pub(super) fn hardened(of: &mut Deciding<'_>, answer: &Hardened) {
     } else {
         of.emit(Event::LetterAnswered { letter });
     }
+}
+
+/// Uses that were final are a claim again: now they go back.
+pub(super) fn reopened(of: &mut Deciding<'_>, answer: &Reopened) {
+    let Some(index) = claim(of, answer.claim_id.as_str()) else { return };
+    let asks = |effect: &Effect| effect.kind == Kind::Reopen { claim: index };
+    let Some(letter) = open(of, asks).map(|effect| effect.ordinal) else { return };
+    of.emit(Event::LetterAnswered { letter });
+    let quantity = of.state.claim(index).quantity;
+    of.intend(Kind::GiveBack { claim: index, quantity });
 }
 
 fn answered(of: &mut Deciding<'_>, fits: impl Fn(&Effect) -> bool) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::deciding::Deciding;
 use crate::messages::text::Text;
 use crate::reservation::effect::{Kind, UnitsAtNode};
-use crate::reservation::event::Event;
+use crate::reservation::event::{End, Event};
 use crate::reservation::letters;
 use crate::reservation::message::{Consume, UnitsAt};
 use crate::reservation::state::{Phase, Target};
@@ -42,6 +42,11 @@ fn apply(of: &mut Deciding<'_>, letter: &Consume, movement: &Arc<str>) {
         }
     }
     of.emit(Event::Departed { movement_id: Arc::clone(movement), rows: known.clone() });
+    let holds_uses_alone = of.state.content.as_ref().is_some_and(|content| content.asked.lines.is_empty());
+    if is_its_own && holds_uses_alone && !of.state.phase.is_final() {
+        // What was bought with them has left: they are used for good.
+        of.end(End::Consumed, None);
+    }
     for row in known {
         let quantity = row.quantity - from_claims(of, &row);
         let sku = Arc::clone(&of.state.content().line(row.line).sku);

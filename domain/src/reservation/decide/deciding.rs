@@ -25,7 +25,7 @@ impl<'a> Deciding<'a> {
             context,
             letters: Vec::new(),
             events: Vec::new(),
-            told: Published::default(),
+            told: Published::telling(context.further),
         }
     }
 
@@ -111,14 +111,21 @@ impl<'a> Deciding<'a> {
 
     fn give_all_back(&mut self) {
         let known = self.state.indexed().filter(|(_, claim)| claim.state.may_be_known());
-        let known: Vec<(u16, u32)> =
-            known.map(|(index, claim)| (index, claim.open + claim.surplus)).collect();
-        for (claim, quantity) in known {
-            self.intend(Kind::GiveBack { claim, quantity });
+        let letters = known.map(|(index, claim)| {
+            let may_be_final = matches!(claim.state, ClaimState::Hardening | ClaimState::Hard);
+            if may_be_final && matches!(claim.target, Target::Counter(_)) {
+                Kind::Reopen { claim: index }
+            } else {
+                Kind::GiveBack { claim: index, quantity: claim.open + claim.surplus }
+            }
+        });
+        for letter in letters.collect::<Vec<_>>() {
+            self.intend(letter);
         }
     }
 
-    fn keep_uses(&mut self) {
+    /// Uses that are only reserved are final.
+    pub(super) fn keep_uses(&mut self) {
         let soft = self.state.indexed().filter(|(_, claim)| {
             matches!(claim.target, Target::Counter(_)) && claim.state == ClaimState::Soft
         });

@@ -101,6 +101,7 @@ fn line(line: &HoldLine) -> Line {
         sku: line.sku.share(),
         quantity: line.quantity.get(),
         node: line.node.as_ref().map(Text::share),
+        promotion: line.promotion.as_ref().map(Text::share),
     }
 }
 

@@ -59,6 +59,7 @@ fn judge(of: &mut Deciding<'_>, envelope: &Envelope, message: &Message) -> Resul
         Message::Backordered(answer) => cells::backordered(of, answer),
         Message::NotTaken(answer) => cells::not_taken(of, answer),
         Message::Hardened(answer) => cells::hardened(of, answer),
+        Message::Reopened(answer) => cells::reopened(of, answer),
         Message::Consumed(answer) => cells::consumed(of, answer),
         Message::GivenBack(answer) => cells::given_back(of, answer),
     }

@@ -19,11 +19,11 @@ struct Cells<'a> {
 }
 
 impl Supply for Cells<'_> {
-    fn look(&self, sku: &str, node: &str) -> Option<Availability> {
+    fn look(&self, sku: &str, node: &str, promotion: Option<&str>) -> Option<Availability> {
         let posted = self.board.look("stock", &format!("{sku}~{node}"))?;
-        let refused = self.refused.iter().find(|cell| *cell.sku == *sku && *cell.node == *node);
+        let refused = self.refused.iter().find(|cell| cell.is(sku, node, promotion));
         let most = if self.is_tried_out { 0 } else { refused.map_or(u32::MAX, |cell| cell.available) };
-        Some(Availability { available: posted.available.min(most), is_stale: posted.stale })
+        Some(Availability { available: posted.available_under(promotion).min(most), is_stale: posted.stale })
     }
 }
 
@@ -33,7 +33,13 @@ pub(super) fn source(of: &mut Deciding<'_>, units: &[Units], again: bool) {
     let content = state.content();
     let lines = units.iter().map(|units| {
         let line = content.line(units.line);
-        Wanted { line: units.line, sku: &line.sku, quantity: units.quantity, node: line.node.as_deref() }
+        Wanted {
+            line: units.line,
+            sku: &line.sku,
+            quantity: units.quantity,
+            node: line.node.as_deref(),
+            promotion: line.promotion.as_deref(),
+        }
     });
     let lines: Vec<Wanted<'_>> = lines.collect();
     let closed = state.refused_cells.iter().filter(|cell| cell.is_closed);

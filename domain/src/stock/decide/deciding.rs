@@ -23,7 +23,7 @@ impl<'a> Deciding<'a> {
             state: state.clone(),
             context,
             events: Vec::new(),
-            told: Published::default(),
+            told: Published::telling(context.further),
             letters: Vec::new(),
         }
     }

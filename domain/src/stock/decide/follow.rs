@@ -54,7 +54,7 @@ fn tell_oversold(cell: &mut Deciding<'_>) {
 }
 
 /// The newest claims that together hold so many units, newest first.
-fn victims(state: &State, missing: i64) -> Vec<Victim> {
+pub(in crate::stock) fn victims(state: &State, missing: i64) -> Vec<Victim> {
     let mut claims: Vec<_> = state.claims.iter().collect();
     claims.sort_unstable_by_key(|(_, claim)| Reverse(claim.ordinal));
     let mut left = missing;

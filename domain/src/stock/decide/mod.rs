@@ -5,6 +5,8 @@ mod facts;
 mod follow;
 mod questions;
 
+pub(super) use self::follow::victims;
+
 use self::deciding::Deciding;
 use super::feed::Stale;
 use super::{Event, Message, Policies, Posted, State, Stock};

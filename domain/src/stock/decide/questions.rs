@@ -19,6 +19,8 @@ pub(super) fn judge(cell: &mut Deciding<'_>, question: &Question) {
     match question {
         Question::Take(take) => self::take(cell, take),
         Question::Harden(harden) => self::harden(cell, harden),
+        // Units that are gone are gone: only uses come back after they were final.
+        Question::Reopen(_) => {}
         Question::Consume(consume) => self::consume(cell, consume),
         Question::ConsumeUnclaimed(consume) => consume_unclaimed(cell, consume),
         Question::GiveBack(back) => give_back(cell, back),

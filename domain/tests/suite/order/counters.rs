@@ -63,9 +63,11 @@ fn given_an_external_allocation_when_uses_are_limited_then_they_are_held_before_
     shop.desk.fact("shipment.departed", &departed("p1", &[(1, 2), (2, 2)]));
     shop.settle();
     assert_eq!(shop.desk.phase(), Phase::Completed);
-    assert_eq!(shop.desk.letter_names(), ["hold", "commit"], "stock of others is not consumed here");
+    assert_eq!(shop.desk.letter_names(), ["hold", "commit", "consume"]);
+    let consume: Value = serde_json::from_slice(&shop.desk.letters.last().unwrap().body).unwrap();
+    assert_eq!(consume["lines"], json!([]), "uses alone: stock of others is not consumed here");
     assert_eq!(shop.shelf.uses["promotion~bf26"], 0);
-    assert_eq!(shop.desk.count("demand.signal"), 0);
+    assert_eq!(shop.desk.count("demand.signal"), 2, "once for each line, whoever allocates it");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::decider::{
-    Answer, Command, Context, Decider, EffectState, EmptyBoard, Gates, Input, Letter, OpenEffect, Outcome,
-    Party, Published,
+    Answer, Command, Context, Decider, EffectState, EmptyBoard, Further, Gates, Input, Letter, OpenEffect,
+    Outcome, Party, Published,
 };
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
@@ -171,6 +171,7 @@ impl Desk {
             policies: &self.policies,
             gates: self.gates,
             board: &EmptyBoard,
+            further: Further::ALL,
         };
         let decision = Order::decide(&self.state, input, &context)?;
         self.dead.extend(decision.dead);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use domain::decider::{Answer, Board, Context, Decider, Gates, Input, Letter, Published, Trace};
+use domain::decider::{Answer, Board, Context, Decider, Further, Gates, Input, Letter, Published, Trace};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
 use domain::reason::Reason;
@@ -157,6 +157,7 @@ impl Desk {
             policies: &self.policies,
             gates: Gates::OPEN,
             board: &shown,
+            further: Further::ALL,
         };
         let decision = Reservation::decide(&sheet.state, input, &context)?;
         let version = sheet.version + u64::from(!decision.events.is_empty());

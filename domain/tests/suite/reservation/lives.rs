@@ -1,5 +1,7 @@
 //! How a reservation of an order is held, sold, consumed and given back.
 
+use domain::decider::Decider;
+use domain::reservation::Reservation;
 use domain::reservation::state::{ClaimState, Phase};
 use serde_json::{Value, json};
 
@@ -292,6 +294,51 @@ fn given_uses_alone_when_committed_and_cancelled_then_they_are_sold_and_given_ba
     desk.letter("release", &release("o-1", "r-1", &json!([])));
     desk.run();
     assert_eq!((desk.phase("o-1"), desk.toys["coupon~C"].held()), (Phase::Released, 0));
+    assert!(Reservation::is_final(desk.state("o-1")), "nothing is open any more");
+}
+
+#[test]
+fn given_uses_alone_when_something_of_their_order_left_then_they_are_used_and_the_reservation_ends() {
+    let mut desk = Desk::new(&[("coupon~C", 1)]);
+    let mut body = hold("o-1", &[]);
+    body["counters"] = json!([{"counter": "coupon", "id": "C", "uses": 1, "amount_minor": 900}]);
+    held(&mut desk, &body);
+    desk.letter("commit", &commit("o-1"));
+    desk.run();
+    desk.letter("consume", &consume("o-1", "m-1", &json!([])));
+    desk.run();
+    assert_eq!(desk.phase("o-1"), Phase::Consumed);
+    let counter = &desk.toys["coupon~C"];
+    assert_eq!((counter.claims.len(), counter.held()), (0, 1), "used, and nobody's claim");
+    desk.letter("release", &release("o-1", "r-1", &json!([])));
+    desk.run();
+    assert_eq!(desk.toys["coupon~C"].held(), 1);
+}
+
+#[test]
+fn given_a_line_under_a_promotion_when_it_is_held_then_its_cell_is_asked_under_it() {
+    let mut desk = Desk::new(&[("A~n1", 5), ("B~n1", 5)]);
+    let mut body = hold("o-1", &[(1, "A", 2), (2, "B", 1)]);
+    body["lines"][0]["promotion"] = json!("bf26");
+    desk.letter("hold", &body);
+    let mut asked = Vec::new();
+    while let Some(mail) = desk.mail.pop_front() {
+        let (_, name, body) = mail.parts();
+        if name == "take" {
+            asked.push(body["promotion"].clone());
+        }
+        desk.deliver(&mail);
+    }
+    assert_eq!(asked, [json!("bf26"), Value::Null]);
+}
+
+#[test]
+fn given_a_claim_whose_turn_has_not_come_when_units_of_it_are_cut_then_its_cell_is_asked_for_the_rest() {
+    let mut desk = Desk::new(&[("A~n1", 1), ("B~n1", 3)]);
+    desk.letter("hold", &hold("o-1", &[(1, "A", 1), (2, "B", 3)]));
+    desk.letter("release", &release("o-1", "r-1", &json!([{"line": 2, "quantity": 2}])));
+    desk.run();
+    assert_eq!((desk.phase("o-1"), desk.toys["B~n1"].held()), (Phase::Soft, 1));
 }
 
 #[test]
@@ -299,9 +346,16 @@ fn given_an_order_that_does_nothing_when_very_much_time_passes_then_that_is_told
     let mut desk = Desk::new(&[("A~n1", 5)]);
     held(&mut desk, &hold("o-1", &[(1, "A", 1)]));
     desk.pass_ms(3 * desk.policies.overdue_ms);
-    assert_eq!(desk.events("o-1"), ["reservation.held", "reservation.overdue"]);
+    assert_eq!(desk.events("o-1"), ["reservation.held", "exception.opened"]);
     assert_eq!(desk.view("o-1")["overdue"], true);
     assert_eq!(desk.toys["A~n1"].held(), 1, "only the order knows whether it is paid for");
+    desk.letter(
+        "release",
+        &json!({"reservation_id": "o-1", "order_id": "o-1", "release_id": "r", "all": true}),
+    );
+    desk.run();
+    let told = desk.events("o-1");
+    assert_eq!(told[2..], ["reservation.released", "exception.resolved"]);
 }
 
 #[test]
@@ -317,7 +371,7 @@ fn given_lines_of_a_departure_that_nobody_knows_when_told_then_they_are_accounte
     desk.run();
     assert_eq!(desk.count_told("reservation_consumed"), 2);
     assert_eq!(desk.toys["A~n1"].on_hand, 3);
-    assert_eq!(desk.events("o-1"), ["reservation.unaccounted"]);
+    assert_eq!(desk.events("o-1"), ["exception.opened"]);
 }
 
 #[test]

@@ -17,8 +17,10 @@ pub(super) fn text(text: &str) -> Arc<str> {
 }
 
 pub(super) fn content() -> Content {
-    let line =
-        |line, sku, node: Option<&str>| Line { line, sku: text(sku), quantity: 3, node: node.map(text) };
+    let line = |line, sku, node: Option<&str>| {
+        let (sku, node) = (text(sku), node.map(text));
+        Line { line, sku, quantity: 3, node, promotion: None }
+    };
     Content {
         tenant: Token::new("main").unwrap(),
         reservation_id: Key::new("r-1001").unwrap(),

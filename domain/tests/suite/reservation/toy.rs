@@ -1,5 +1,6 @@
 //! A toy of a cell or counter: the simplest honest answerer of the letters that a reservation writes. It never holds more than it
-//! has, forgets a claim with its last unit, and applies every movement and release once.
+//! has, forgets a claim with its last unit, and applies every movement and release once. As a counter it forgets a claim that is
+//! final, and takes it for a fault if one is asked for again that was given back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ pub(super) struct Toy {
     pub(super) claims: BTreeMap<String, Claim>,
     pub(super) consumed: u32,
     pub(super) unclaimed: u32,
+    /// Final uses, by their claim.
+    pub(super) finished: BTreeMap<String, u32>,
     applied: BTreeSet<String>,
 }
 
@@ -44,7 +47,12 @@ impl Toy {
     }
 
     pub(super) fn held(&self) -> u32 {
-        self.claims.values().filter(|claim| claim.waits_since.is_none()).map(|claim| claim.quantity).sum()
+        let held = self.claims.values().filter(|claim| claim.waits_since.is_none());
+        held.map(|claim| claim.quantity).chain(self.finished.values().copied()).sum()
+    }
+
+    fn is_counter(&self) -> bool {
+        self.key.starts_with("coupon~") || self.key.starts_with("promotion~")
     }
 
     pub(super) fn available(&self) -> u32 {
@@ -62,6 +70,23 @@ impl Toy {
         let mut said = Vec::new();
         match name {
             "take" => said.push(self.take(body)),
+            "harden" if self.is_counter() => {
+                let id = text(body, "claim_id");
+                if let Some(claim) = self.claims.remove(id) {
+                    self.finished.insert(id.to_owned(), claim.quantity);
+                }
+                said.push(self.say(id, "hardened", &json!({})));
+            }
+            "reopen" => {
+                let id = text(body, "claim_id");
+                if !self.claims.contains_key(id) {
+                    let quantity = self.finished.remove(id).expect("final uses are asked back once");
+                    assert_eq!(quantity, units(body));
+                    let claim = Claim { quantity, hard: false, waits_since: None };
+                    self.claims.insert(id.to_owned(), claim);
+                }
+                said.push(self.say(id, "reopened", &json!({})));
+            }
             "harden" => {
                 let id = text(body, "claim_id");
                 said.push(match self.claims.get_mut(id) {

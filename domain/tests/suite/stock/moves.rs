@@ -129,3 +129,27 @@ fn given_nothing_is_known_when_units_depart_then_it_is_counted_below_zero() {
     assert_eq!(cell.numbers(), [-2, 0, 0, 0]);
     assert_eq!(cell.last("stock.oversold")["quantity"], 2);
 }
+
+#[test]
+fn given_more_orders_than_a_cell_has_room_for_when_they_go_through_it_then_only_those_under_way_have_claims()
+{
+    const ORDERS: u32 = 12_000;
+    const UNDER_WAY: u32 = 20;
+    let mut cell = with(ORDERS.into());
+    assert!(cell.policies.claims_most < ORDERS as usize);
+    for n in 0..ORDERS + UNDER_WAY {
+        if n < ORDERS {
+            assert_eq!(names(&cell.take(&format!("r-{n}:1:1"), 1)), ["taken"]);
+        }
+        let Some(n) = n.checked_sub(UNDER_WAY) else { continue };
+        let claim = format!("r-{n}:1:1");
+        cell.harden(&claim);
+        cell.consume(&claim, 1, &format!("p-{n}"));
+        assert!(cell.state.claims.len() <= 20);
+        // What was told and recorded is not what this is about.
+        cell.told.clear();
+        cell.events.clear();
+    }
+    assert_eq!(cell.numbers(), [0, 0, 0, 0]);
+    assert!(cell.state.claims.is_empty());
+}

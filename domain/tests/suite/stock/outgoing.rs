@@ -68,6 +68,8 @@ fn signals() -> Vec<EventData<'static>> {
             node,
             kind: "drift",
             quantity: -2,
+            counted: Some(38),
+            expected: Some(40),
             movement_id: "count-77",
             as_of: Some("2026-11-27T06:00:00Z".into()),
             level: level(),

@@ -64,6 +64,25 @@ fn given_a_promotion_when_its_time_is_over_then_what_it_has_not_used_is_for_ever
 }
 
 #[test]
+fn given_many_who_wait_when_units_are_set_aside_then_only_those_of_the_promotion_get_them() {
+    let mut cell = with(3);
+    set_aside(&mut cell, 3, None, "a-1");
+    cell.take_or_wait("r-1:1:1", 5, 0);
+    assert_eq!(cell.numbers(), [3, 0, 0, 0], "nothing is left for everybody");
+    assert_eq!(cell.state.posted().available_under(Some("bf26")), 3);
+    assert_eq!(cell.state.posted().available_under(Some("other")), 0);
+    assert_eq!(names(&cell.ask("take", &promoted("r-2:1:1", 2))), ["taken"]);
+    let mut waits = promoted("r-3:1:1", 2);
+    waits["backorder_since"] = json!(1);
+    assert_eq!(names(&cell.ask("take", &waits)), ["backordered"]);
+    assert_eq!(
+        names(&cell.ask("take", &promoted("r-4:1:1", 1))),
+        ["not_taken out_of_stock"],
+        "the last unit is waited for under the promotion"
+    );
+}
+
+#[test]
 fn given_units_for_a_promotion_when_it_is_told_again_then_the_last_number_counts() {
     let mut cell = with(10);
     set_aside(&mut cell, 6, None, "a-1");
