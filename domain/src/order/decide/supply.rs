@@ -66,8 +66,9 @@ pub(super) fn hold(order: &mut Deciding<'_>, hard: bool, counters: bool) -> bool
     }
 }
 
-/// The id of the next reservation that the order makes itself: the order's own, then with a number behind it, because a
-/// reservation that was refused stays refused. None = such an id would be too long.
+/// The id of the next reservation that the order makes itself: the order's own with a number behind it. It is never the order's alone:
+/// versions and events are counted by key, and each of both has its own. A number more for each, because a reservation that was refused
+/// stays refused. None = such an id would be too long.
 fn own_id(state: &State) -> Option<Key> {
     let order_id = &state.content().order_id;
     let known = state.stock.as_ref().map_or(&[][..], |stock| &stock.reservations);
@@ -75,8 +76,8 @@ fn own_id(state: &State) -> Option<Key> {
     let is_given = |id: &Key| {
         state.content().supply.as_ref().is_some_and(|supply| supply.reservation_id.as_ref() == Some(id))
     };
-    let numbered = (2..=known.len() + 3).map_while(|number| Key::new(&format!("{order_id}~{number}")).ok());
-    std::iter::once(order_id.clone()).chain(numbered).find(|id| is_new(id) && !is_given(id))
+    let mut numbered = (1..=known.len() + 2).map_while(|number| Key::new(&format!("{order_id}~{number}")).ok());
+    numbered.find(|id| is_new(id) && !is_given(id))
 }
 
 /// The order has committed: what is held is sold, what is not looks for a node.

@@ -48,7 +48,7 @@ fn given_an_external_allocation_when_uses_are_limited_then_they_are_held_before_
  {
     let mut shop = shop(&order(), 2);
     let hold = shop.desk.letter("hold");
-    assert_eq!((&hold["reservation_id"], &hold["lines"]), (&json!("o-1"), &json!([])));
+    assert_eq!((&hold["reservation_id"], &hold["lines"]), (&json!("o-1~1"), &json!([])));
     assert_eq!(
         hold["counters"],
         json!([
@@ -105,7 +105,7 @@ fn given_uses_apart_from_the_goods_when_both_must_be_held_then_each_has_its_own_
     after.settle();
     let ids: Vec<Value> =
         ["hold", "commit"].iter().map(|name| after.desk.letter(name)["reservation_id"].clone()).collect();
-    assert_eq!(ids, [json!("o-1~2"), json!("o-1")], "the goods came second");
+    assert_eq!(ids, [json!("o-1~2"), json!("o-1~1")], "the goods came second");
     assert_eq!(after.desk.phase(), Phase::Fulfilling);
 
     let shelf = Shelf::default().with("SKU-A", "n-1", 2).with("SKU-B", "n-1", 2);
@@ -128,7 +128,7 @@ fn given_uses_apart_from_the_goods_when_both_must_be_held_then_each_has_its_own_
 fn given_uses_that_are_lost_when_the_order_has_committed_then_it_goes_on_and_a_person_is_told() {
     let mut shop = shop(&order(), 2);
     shop.post();
-    shop.shelf.expire("o-1");
+    shop.shelf.expire("o-1~1");
     shop.settle();
     assert_eq!(shop.desk.phase(), Phase::Fulfilling);
     assert_eq!(shop.desk.exceptions(), ["effect_refused"]);

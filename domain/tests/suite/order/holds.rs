@@ -25,7 +25,7 @@ fn given_a_hold_at_submit_when_it_is_submitted_then_stock_is_asked_beside_points
     let mut shop = Shop::with(full(), &held(worked_example()));
     assert_eq!(shop.desk.phase(), Phase::Reserving);
     let hold = shop.desk.letter("hold");
-    assert_eq!((&hold["reservation_id"], &hold["order_id"]), (&json!("o-1"), &json!("o-1")));
+    assert_eq!((&hold["reservation_id"], &hold["order_id"]), (&json!("o-1~1"), &json!("o-1")));
     assert_eq!(
         (&hold["hard"], &hold["backorder"], &hold["counters"]),
         (&json!(false), &json!(false), &json!([]))
@@ -60,7 +60,7 @@ fn given_a_hold_at_submit_when_everything_goes_well_then_it_completes_without_th
     assert_eq!(shop.desk.phase(), Phase::Fulfilling);
     assert_eq!(shop.desk.status("stock"), "allocated");
     let allocated = shop.desk.told_last("stock.allocated");
-    assert_eq!(allocated["allocations"][0]["allocation_ref"], "o-1");
+    assert_eq!(allocated["allocations"][0]["allocation_ref"], "o-1~1");
     shop.desk.fact("shipment.departed", &departed("p1", &[(1, 2)]));
     let consume = shop.desk.letter("consume");
     assert_eq!(consume["lines"], json!([{"line": 1, "node": "n-1", "quantity": 2, "sku": "SKU-A"}]));

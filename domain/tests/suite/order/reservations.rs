@@ -46,7 +46,7 @@ fn given_an_expired_or_unknown_reservation_when_a_fresh_hold_is_allowed_then_it_
         let mut shop = Shop::with(shelf, &body);
         shop.settle();
         assert_eq!(shop.desk.letter_names(), ["attach", "hold", "commit"]);
-        assert_eq!(shop.desk.letter("commit")["reservation_id"], "o-1");
+        assert_eq!(shop.desk.letter("commit")["reservation_id"], "o-1~1");
         assert_eq!(shop.desk.phase(), Phase::Fulfilling);
     }
 }
@@ -79,11 +79,11 @@ fn given_no_fresh_hold_is_allowed_when_the_reservation_cannot_be_used_then_the_r
 }
 
 #[test]
-fn given_a_reservation_with_the_id_of_the_order_when_it_expired_then_the_fresh_hold_has_another() {
-    let mut shelf = Shelf::default().with("SKU-A", "n-1", 5).reserved("o-1", &[(1, "SKU-A", 3)]);
-    shelf.expire("o-1");
+fn given_a_reservation_named_like_the_first_of_the_order_when_it_expired_then_the_fresh_hold_has_another() {
+    let mut shelf = Shelf::default().with("SKU-A", "n-1", 5).reserved("o-1~1", &[(1, "SKU-A", 3)]);
+    shelf.expire("o-1~1");
     let mut body = units(3);
-    body["reservation_id"] = json!("o-1");
+    body["reservation_id"] = json!("o-1~1");
     let mut shop = Shop::with(shelf, &body);
     shop.settle();
     assert_eq!(shop.desk.letter("hold")["reservation_id"], "o-1~2");

@@ -76,7 +76,7 @@ fn given_a_refusal_after_the_deadline_when_it_comes_then_it_changes_nothing() {
     shop.post();
     let version = shop.desk.version;
     shop.desk
-        .write("reservation_refused", &json!({"reservation_id": "o-1", "code": "out_of_stock", "lines": []}));
+        .write("reservation_refused", &json!({"reservation_id": "o-1~1", "code": "out_of_stock", "lines": []}));
     assert_eq!((shop.desk.version, shop.desk.code("order.rejected").as_str()), (version, "commit_deadline"));
 }
 
@@ -127,7 +127,7 @@ fn given_any_letter_when_it_is_lost_then_it_is_written_again_and_applied_once() 
 fn given_a_reservation_that_expires_when_the_order_has_just_committed_then_its_units_look_for_stock_anew() {
     let mut shop = Shop::with(full(), &held(units(3)));
     shop.post();
-    shop.shelf.expire("o-1");
+    shop.shelf.expire("o-1~1");
     shop.settle();
     assert_eq!(shop.desk.letter_names(), ["hold", "commit", "hold"]);
     let hold = shop.desk.letter("hold");
@@ -224,7 +224,7 @@ fn given_units_that_wait_when_their_reservation_gives_them_up_then_they_are_canc
     shop.desk.submit(&held(units(3))).unwrap();
     shop.settle();
     let lines = json!([{"line": 1, "sku": "SKU-A", "quantity": 2}]);
-    let given_up = json!({"reservation_id": "o-1", "allocation_id": "gone-1", "lines": lines});
+    let given_up = json!({"reservation_id": "o-1~1", "allocation_id": "gone-1", "lines": lines});
     for times in 1..3 {
         shop.desk.write("reservation_given_up", &given_up);
         assert_eq!(shop.desk.letters_named("allocation_seen"), times);
@@ -280,10 +280,10 @@ fn given_stock_that_was_found_when_it_is_told_before_what_waits_is_known_then_it
 #[test]
 fn given_an_order_that_nobody_knows_when_stock_is_found_for_it_then_who_tells_it_gets_his_answer() {
     let mut desk = Desk::new();
-    let found = json!({"reservation_id": "o-1", "allocation_id": "a-1", "lines": []});
+    let found = json!({"reservation_id": "o-1~1", "allocation_id": "a-1", "lines": []});
     desk.write("reservation_allocated", &found);
     assert_eq!((desk.letter("allocation_seen")["allocation_id"].clone(), desk.version), (json!("a-1"), 0));
-    desk.write("reservation_held", &json!({"reservation_id": "o-1"}));
+    desk.write("reservation_held", &json!({"reservation_id": "o-1~1"}));
     assert_eq!((desk.version, desk.letters.len()), (0, 1), "and nothing waits for it");
 }
 
@@ -291,7 +291,7 @@ fn given_an_order_that_nobody_knows_when_stock_is_found_for_it_then_who_tells_it
 fn given_a_reservation_that_holds_less_than_asked_when_it_answers_then_the_order_is_not_sold() {
     let mut shop = Shop::with(full(), &held(units(3)));
     let rows = json!([{"line": 1, "sku": "SKU-A", "node": "n-1", "quantity": 2}]);
-    shop.desk.write("reservation_held", &json!({"reservation_id": "o-1", "lines": rows}));
+    shop.desk.write("reservation_held", &json!({"reservation_id": "o-1~1", "lines": rows}));
     assert_eq!(shop.desk.code("order.rejected"), "out_of_stock");
     shop.settle();
     assert!(shop.desk.effects().is_empty() && shop.shelf.held() == 0);
