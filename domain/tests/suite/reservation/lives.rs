@@ -283,6 +283,18 @@ fn given_units_cut_while_their_cell_is_asked_when_it_answers_then_they_go_back_a
 }
 
 #[test]
+fn given_units_cut_before_their_cell_is_asked_when_it_is_then_for_what_is_left_alone() {
+    let mut desk = Desk::new(&[("A~n1", 5), ("B~n1", 5)]);
+    desk.letter("hold", &hold("o-1", &[(1, "A", 4), (2, "B", 3)]));
+    desk.letter("release", &release("o-1", "r-1", &json!([{"line": 2, "quantity": 1}])));
+    desk.run();
+    assert_eq!(desk.toys["B~n1"].held(), 2, "asked for 2, not for 3 of which one is surplus");
+    desk.letter("release", &release("o-1", "end", &json!([])));
+    desk.run();
+    assert_eq!((desk.toys["A~n1"].held(), desk.toys["B~n1"].held()), (0, 0));
+}
+
+#[test]
 fn given_uses_alone_when_committed_and_cancelled_then_they_are_sold_and_given_back() {
     let mut desk = Desk::new(&[("coupon~C", 1)]);
     let mut body = hold("o-1", &[]);
