@@ -76,7 +76,8 @@ fn own_id(state: &State) -> Option<Key> {
     let is_given = |id: &Key| {
         state.content().supply.as_ref().is_some_and(|supply| supply.reservation_id.as_ref() == Some(id))
     };
-    let mut numbered = (1..=known.len() + 2).map_while(|number| Key::new(&format!("{order_id}~{number}")).ok());
+    let mut numbered =
+        (1..=known.len() + 2).map_while(|number| Key::new(&format!("{order_id}~{number}")).ok());
     numbered.find(|id| is_new(id) && !is_given(id))
 }
 

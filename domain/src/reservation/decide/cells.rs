@@ -76,12 +76,10 @@ pub(super) fn not_taken(of: &mut Deciding<'_>, answer: &NotTaken) {
         return;
     }
     let (available, code) = (answer.available.unwrap_or(0), answer.code.share());
-    let was_asked_to_take = known.state != ClaimState::Hardening;
     of.emit(Event::NotTaken { claim: index, available, code });
-    if was_asked_to_take {
-        // The question may be on its way once more, and the cell does not remember what it refused: a yes to it is taken back.
-        of.intend(Kind::GiveBack { claim: index, quantity: known.quantity });
-    }
+    // The question may be on its way once more, and the cell does not remember what it refused: a yes to it is taken back. So is one
+    // to a question before the claim was to be sold: this may be the answer to a late copy of it.
+    of.intend(Kind::GiveBack { claim: index, quantity: known.quantity });
     match known.target {
         Target::Cell { line, .. } => look_elsewhere(of, Units { line, quantity: known.open }),
         Target::Counter(counter) if !of.state.phase.is_sold() => {

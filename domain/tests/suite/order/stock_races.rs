@@ -75,8 +75,10 @@ fn given_a_refusal_after_the_deadline_when_it_comes_then_it_changes_nothing() {
     shop.desk.pass_ms(31_000);
     shop.post();
     let version = shop.desk.version;
-    shop.desk
-        .write("reservation_refused", &json!({"reservation_id": "o-1~1", "code": "out_of_stock", "lines": []}));
+    shop.desk.write(
+        "reservation_refused",
+        &json!({"reservation_id": "o-1~1", "code": "out_of_stock", "lines": []}),
+    );
     assert_eq!((shop.desk.version, shop.desk.code("order.rejected").as_str()), (version, "commit_deadline"));
 }
 
