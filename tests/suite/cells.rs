@@ -178,3 +178,29 @@ async fn given_a_count_that_differs_from_the_books_when_asked_then_the_cell_is_o
     until(SOON, "it is right again", || async { drifts(Show::Drifted).is_empty().then_some(()) }).await;
     shop.node.drain().await;
 }
+
+#[actix::test]
+async fn given_a_hold_that_is_not_settled_or_cannot_be_read_when_answered_then_the_receipt_names_the_reservation()
+ {
+    let shop = Shop::open(Further::NONE).await;
+    shop.fact("baseline", "count-1", json!({"on_hand": 4, "as_of": "2026-11-27T06:00:00Z"})).await;
+    until(SOON, "it is counted", || async { shop.view("stock", "SKU-A~berlin").await }).await;
+    let mut inbox = shop.bus.subscribe("_INBOX.>").await.unwrap();
+    let line = json!({"line": 1, "sku": "SKU-A", "quantity": 1});
+    let hold = json!({"reservation_id": "cart-1", "lines": [line]});
+    let unreadable = json!({"reservation_id": "cart-2", "lines": []});
+    for (id, body, outcome) in [("cart-1", hold, "pending"), ("cart-2", unreadable, "rejected")] {
+        let headers = Headers::new().with("ce-id", id).with("ce-source", "/shop");
+        let message = Outgoing {
+            subject: shop.layout.inbound(Plane::Intake, "main", "reservation", "hold", id),
+            headers: headers.with("Reply-To", "_INBOX.shop").with("Receipt-Deadline-Ms", "0"),
+            body: Bytes::from(body.to_string()),
+        };
+        assert!(matches!(shop.bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));
+        let receipt = tokio::time::timeout(SOON, inbox.next()).await.unwrap().unwrap();
+        let receipt: Value = serde_json::from_slice(&receipt.body).unwrap();
+        assert_eq!((&receipt["reservation_id"], &receipt["outcome"]), (&json!(id), &json!(outcome)));
+        assert_eq!((&receipt["lines"], receipt.get("order_id")), (&json!([]), None), "{receipt}");
+    }
+    shop.node.drain().await;
+}
