@@ -94,6 +94,13 @@ mod tests {
     }
 
     #[test]
+    fn given_four_kinds_when_one_of_them_is_kept_then_an_order_takes_as_much_room_as_alone() {
+        assert_eq!(size_of::<State>(), size_of::<<Order as Decider>::State>());
+        assert_eq!(size_of::<Event>(), size_of::<<Order as Decider>::Event>());
+        assert_eq!(size_of::<<Kinds as Decider>::Message>(), size_of::<<Order as Decider>::Message>());
+    }
+
+    #[test]
     fn given_recorded_events_of_orders_when_read_as_one_of_many_kinds_then_every_byte_is_written_again() {
         for path in golden("events/v1") {
             let packed = fs::read(&path).unwrap();

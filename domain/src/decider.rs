@@ -377,7 +377,7 @@ pub trait Decider: Sized + 'static {
     /// All words that [`Decider::phase`] gives.
     fn phases() -> &'static [&'static str];
 
-    /// Does an entity in this phase count against the bound on work that is begun and not settled?
+    /// Does an entity in this phase count against the bound on work that is begun and not settled? No, if the phase is another kind's.
     fn is_unsettled(phase: &'static str) -> bool;
 
     /// The channel that new work comes from, if it names one: quotas and classes are by channel.

@@ -105,7 +105,7 @@ impl Deciding<'_> {
             amount: amount(take),
             hard: take.hard,
             customer: customer.map(Text::share),
-            most: limits.most,
+            most: Box::new(limits.most),
         });
         self.taken(take, take.quantity);
     }

@@ -24,7 +24,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         customer: Option<Arc<str>>,
         /// The limits that it fits into.
-        most: Most,
+        most: Box<Most>,
     },
     /// Reserved uses are final, and their claim lived on. Not recorded any more: see [`Event::Finalized`].
     Hardened { claim: Arc<str>, amount: Amount },

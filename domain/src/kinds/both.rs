@@ -235,7 +235,7 @@ impl<A: Kind, B: Kind<Posted = A::Posted>> Decider for Both<A, B> {
     }
 
     fn is_unsettled(phase: &'static str) -> bool {
-        if A::phases().contains(&phase) { A::is_unsettled(phase) } else { B::is_unsettled(phase) }
+        A::is_unsettled(phase) || B::is_unsettled(phase)
     }
 
     fn channel(message: &Self::Message) -> Option<&str> {

@@ -23,7 +23,8 @@ pub enum End {
     Consumed,
 }
 
-/// What happened. A claim is named by its index, a letter by its ordinal.
+/// What happened. A claim is named by its index, a letter by its ordinal. What is large and rare is kept elsewhere: one of all
+/// kinds takes as much room as the largest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant says what its fields mean together")]
@@ -34,7 +35,7 @@ pub enum Event {
     Barred {
         tenant: Token,
         reservation_id: Key,
-        reason: Reason,
+        reason: Box<Reason>,
         version: u64,
     },
     /// Nodes were chosen for units; `again` = for units that a cell refused or that had no node.
@@ -55,7 +56,7 @@ pub enum Event {
     },
     /// It cannot be held; what there would have been of the lines that failed.
     Refused {
-        reason: Reason,
+        reason: Box<Reason>,
         lines: Vec<Units>,
         version: u64,
     },
@@ -159,7 +160,7 @@ pub enum Event {
     /// It is over; letters may still be open.
     Ended {
         end: End,
-        reason: Option<Reason>,
+        reason: Option<Box<Reason>>,
         version: u64,
     },
 }

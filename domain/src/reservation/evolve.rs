@@ -6,6 +6,7 @@ use super::content::Content;
 use super::effect::{Effect, Kind, Units};
 use super::event::Event;
 use super::state::{Claim, ClaimState, LineUnits, Missing, Phase, RefusedCell, State, Target};
+use crate::reason::Reason;
 use crate::sourcing::{Row, Shortage};
 use crate::time::Timestamp;
 
@@ -19,7 +20,7 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
         Event::Barred { tenant, reservation_id, reason, version } => {
             state.id = Some((tenant.clone(), reservation_id.clone()));
             state.phase = Phase::Released;
-            state.outcome = Some((*version, Some(reason.clone())));
+            state.outcome = Some((*version, Some(Reason::clone(reason))));
         }
         Event::Sourced { again, rows, short, record } => {
             state.record = Some(Arc::clone(record));
@@ -33,7 +34,7 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
             state.overdue_at = *overdue_at;
         }
         Event::Refused { reason, lines, version } => {
-            state.outcome = Some((*version, Some(reason.clone())));
+            state.outcome = Some((*version, Some(Reason::clone(reason))));
             state.available.clone_from(lines);
             close_all(state, Phase::Refused);
             // Also of units that had no claim yet nothing is wanted any more.

@@ -28,7 +28,7 @@ pub(super) fn tell(entity: &EntityId, state: &State, event: &Event, told: &mut P
         }
         Event::Refused { reason, .. } => EventData::Refused(ended(Some(reason))).publish(told),
         Event::Ended { end, reason, .. } => {
-            let reason: Option<&Reason> = reason.as_ref();
+            let reason: Option<&Reason> = reason.as_deref();
             match end {
                 End::Expired => EventData::Expired(ended(reason)),
                 End::Released => EventData::Released(ended(reason)),

@@ -50,7 +50,8 @@ pub struct Victim {
     pub hard: bool,
 }
 
-/// What happened. `claim` names a claim by its id.
+/// What happened. `claim` names a claim by its id. What is large and rare is kept elsewhere: one of all kinds takes as much room as
+/// the largest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
@@ -104,7 +105,7 @@ pub enum Event {
     /// Somebody counted. `changed` units came since, so there are `difference` more than we knew of: a drift, unless it is the first
     /// count.
     Counted {
-        fact: Fact,
+        fact: Box<Fact>,
         on_hand: i64,
         as_of: Timestamp,
         changed: i64,
@@ -116,18 +117,18 @@ pub enum Event {
     },
     /// Units came in (A8).
     Received {
-        fact: Fact,
+        fact: Box<Fact>,
         quantity: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reference: Option<Arc<str>>,
     },
     /// Units were found or lost (A9).
-    Adjusted { fact: Fact, delta: i64, reason: Arc<str> },
+    Adjusted { fact: Box<Fact>, delta: i64, reason: Arc<str> },
     /// Units are expected.
-    Announced { fact: Fact, quantity: u32, expected_at: Timestamp },
+    Announced { fact: Box<Fact>, quantity: u32, expected_at: Timestamp },
     /// Units are for a promotion alone; 0 = none any more.
     SetAside {
-        fact: Fact,
+        fact: Box<Fact>,
         promotion: Arc<str>,
         quantity: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,7 +137,7 @@ pub enum Event {
     /// The time of a promotion is over: what it has not used is for everybody.
     SetAsideEnded { promotion: Arc<str> },
     /// A fact changed nothing; `quantity` is what it would have added.
-    PassedOver { fact: Fact, why: PassedOver, quantity: i64 },
+    PassedOver { fact: Box<Fact>, why: PassedOver, quantity: i64 },
     /// What is known is too old.
     FeedStale(Stale),
     /// A fact came again.

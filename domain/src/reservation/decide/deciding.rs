@@ -92,7 +92,7 @@ impl<'a> Deciding<'a> {
     pub(super) fn refuse(&mut self, reason: &Reason, lines: Vec<Units>) {
         self.give_all_back();
         let version = self.context.version;
-        self.emit(Event::Refused { reason: reason.clone(), lines, version });
+        self.emit(Event::Refused { reason: Box::new(reason.clone()), lines, version });
         if let Some(order) = self.its_order() {
             self.tell_refused(&order, reason);
         }
@@ -106,7 +106,7 @@ impl<'a> Deciding<'a> {
             self.give_all_back();
         }
         let version = self.context.version;
-        self.emit(Event::Ended { end, reason, version });
+        self.emit(Event::Ended { end, reason: reason.map(Box::new), version });
     }
 
     fn give_all_back(&mut self) {

@@ -46,7 +46,7 @@ fn bar(of: &mut Deciding<'_>) {
     let (tenant, reservation_id) = (entity.tenant.clone(), entity.key.clone());
     let message =
         format!("reservation {reservation_id} was released before it was held; make one under a new id");
-    let reason = Reason::new(Code::Expired, message);
+    let reason = Box::new(Reason::new(Code::Expired, message));
     of.emit(Event::Barred { tenant, reservation_id, reason, version: of.context.version });
 }
 

@@ -37,7 +37,7 @@ pub(super) fn judge(cell: &mut Deciding<'_>, envelope: &Envelope, message: &Mess
 }
 
 /// The fact, if it was not heard before; with it the cell is fresh again.
-fn news(cell: &mut Deciding<'_>, movement_id: &Text) -> Option<Fact> {
+fn news(cell: &mut Deciding<'_>, movement_id: &Text) -> Option<Box<Fact>> {
     if cell.state.feed.has_seen(Mark::of_fact(movement_id.as_str())) {
         return None;
     }
@@ -46,7 +46,7 @@ fn news(cell: &mut Deciding<'_>, movement_id: &Text) -> Option<Fact> {
     if cell.state.feed.stale.is_some() {
         cell.emit(Event::FeedFresh);
     }
-    Some(Fact { movement: movement_id.share(), at, fresh_until })
+    Some(Box::new(Fact { movement: movement_id.share(), at, fresh_until }))
 }
 
 /// Did it happen before the last count? Who does not say when it happened says that it is new.
@@ -55,7 +55,7 @@ fn is_in_count(cell: &Deciding<'_>, occurred_at: Option<Timestamp>) -> bool {
     counted.zip(occurred_at).is_some_and(|(counted, occurred_at)| occurred_at <= counted.as_of)
 }
 
-fn passed_over(cell: &mut Deciding<'_>, fact: Fact, why: PassedOver, quantity: i64) {
+fn passed_over(cell: &mut Deciding<'_>, fact: Box<Fact>, why: PassedOver, quantity: i64) {
     cell.emit(Event::PassedOver { fact, why, quantity });
 }
 
@@ -84,12 +84,12 @@ fn counted(cell: &mut Deciding<'_>, count: &Baseline) {
     });
 }
 
-fn received(cell: &mut Deciding<'_>, fact: Fact, receipt: &Received) {
+fn received(cell: &mut Deciding<'_>, fact: Box<Fact>, receipt: &Received) {
     let reference = receipt.reference.as_ref().map(Text::share);
     cell.emit(Event::Received { fact, quantity: receipt.quantity.get(), reference });
 }
 
-fn adjusted(cell: &mut Deciding<'_>, fact: Fact, adjustment: &Adjusted) {
+fn adjusted(cell: &mut Deciding<'_>, fact: Box<Fact>, adjustment: &Adjusted) {
     let reason = adjustment.reason.as_str().into();
     cell.emit(Event::Adjusted { fact, delta: adjustment.delta.get(), reason });
 }

@@ -85,12 +85,12 @@ fn events() -> Vec<Event> {
         Event::MissingCut { line: 1, quantity: 1 },
         Event::GivenUp { lines: units() },
         Event::Overdue,
-        Event::Ended { end: End::Consumed, reason: Some(reason()), version: 9 },
-        Event::Refused { reason: reason(), lines: units(), version: 3 },
+        Event::Ended { end: End::Consumed, reason: Some(Box::new(reason())), version: 9 },
+        Event::Refused { reason: Box::new(reason()), lines: units(), version: 3 },
         Event::Barred {
             tenant: Token::new("main").unwrap(),
             reservation_id: Key::new("r-1001").unwrap(),
-            reason: reason(),
+            reason: Box::new(reason()),
             version: 1,
         },
     ]);

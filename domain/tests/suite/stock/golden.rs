@@ -48,7 +48,12 @@ fn stock_events() -> Vec<Event> {
     let id = || "r-1:1:1".into();
     let promotion = || Some("bf26".into());
     vec![
-        Event::SetAside { fact: fact("a-1"), promotion: "bf26".into(), quantity: 5, until: Some(LATER) },
+        Event::SetAside {
+            fact: fact("a-1").into(),
+            promotion: "bf26".into(),
+            quantity: 5,
+            until: Some(LATER),
+        },
         Event::Taken { claim: id(), quantity: 3, hard: true, promotion: promotion() },
         Event::Queued {
             claim: "r-2:1:1".into(),
@@ -69,7 +74,7 @@ fn stock_events() -> Vec<Event> {
         },
         Event::GivenBack { claim: id(), quantity: 1, release: "x-1".into() },
         Event::Counted {
-            fact: fact("c-1"),
+            fact: fact("c-1").into(),
             on_hand: 40,
             as_of: AT,
             changed: -2,
@@ -78,10 +83,10 @@ fn stock_events() -> Vec<Event> {
             safety: 2,
             oversell_cap: 1,
         },
-        Event::Received { fact: fact("m-1"), quantity: 4, reference: Some("i-0".into()) },
-        Event::Adjusted { fact: fact("m-2"), delta: -1, reason: "damaged".into() },
-        Event::Announced { fact: fact("i-1"), quantity: 9, expected_at: LATER },
-        Event::PassedOver { fact: fact("m-3"), why: PassedOver::IncludedInCount, quantity: 7 },
+        Event::Received { fact: fact("m-1").into(), quantity: 4, reference: Some("i-0".into()) },
+        Event::Adjusted { fact: fact("m-2").into(), delta: -1, reason: "damaged".into() },
+        Event::Announced { fact: fact("i-1").into(), quantity: 9, expected_at: LATER },
+        Event::PassedOver { fact: fact("m-3").into(), why: PassedOver::IncludedInCount, quantity: 7 },
         Event::FeedStale(Stale { policy: StalePolicy::StopSelling, buffer: 3 }),
         Event::FeedFresh,
         Event::ThresholdCrossed { threshold: Some(5) },
@@ -99,7 +104,7 @@ fn counter_events() -> Vec<counter::Event> {
             amount: amount(3, 1_000),
             hard: false,
             customer: Some("c-9".into()),
-            most: Most { uses: Some(100), budget_minor: Some(50_000), per_customer: Some(5) },
+            most: Box::new(Most { uses: Some(100), budget_minor: Some(50_000), per_customer: Some(5) }),
         },
         counter::Event::Hardened { claim: claim(), amount: amount(3, 1_000) },
         counter::Event::Consumed { claim: claim(), amount: amount(1, 333), movement: "p-1".into() },
