@@ -15,6 +15,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod exit;
+pub mod hot_cell;
 pub mod load;
 pub mod operate;
 pub mod product;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use loadtest::raw::report::Contender;
 
+use crate::hot_cell::options::StockOptions;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, about = "Measures doorbuster", arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -25,6 +27,9 @@ pub enum Command {
     Raw(RawOptions),
     /// Measure very many orders that wait: memory live and passivated, restart after kill -9, and an ERP that is away. Linux only.
     Standing(StandingOptions),
+    /// Measure one stock cell that everybody wants: holds over NATS and in one process, and questions for what is left meanwhile.
+    /// Linux only.
+    Stock(StockOptions),
     /// Measure everything that is aimed at in one go, and say what is met. Linux only.
     Table(TableOptions),
     /// A process of a run.
@@ -92,7 +97,7 @@ pub struct InsideOptions {
     /// What is measured.
     #[arg(value_enum)]
     pub what: Inside,
-    /// How many orders.
+    /// How many orders, or holds of a cell.
     #[arg(long)]
     pub orders: u32,
     /// How often.
@@ -107,6 +112,8 @@ pub enum Inside {
     Engine,
     /// Actors against a loop.
     Shards,
+    /// One stock cell that everybody wants.
+    Cell,
 }
 
 impl Inside {
@@ -115,6 +122,7 @@ impl Inside {
         match self {
             Self::Engine => "engine",
             Self::Shards => "shards",
+            Self::Cell => "cell",
         }
     }
 }

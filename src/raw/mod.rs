@@ -38,6 +38,7 @@ fn start(arguments: Arguments) -> Result<Exit, Failure> {
             match arguments.command {
                 Command::Raw(options) => Box::pin(contest::hold(&options)).await,
                 Command::Standing(options) => Box::pin(crate::standing::measure(&options)).await,
+                Command::Stock(options) => Box::pin(crate::hot_cell::measure(&options)).await,
                 Command::Table(options) => Box::pin(crate::table::measure(&options)).await,
                 Command::Role(options) => Box::pin(roles::play(&options)).await,
                 Command::Inside(_) => Ok(Exit::Clean), // it has a runtime of its own

@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use loadtest::table::{Row, Sample, Table};
 use peaks::Lengths;
+use serde::Serialize;
 
 use crate::composition;
 use crate::exit::{Exit, Failure};
+use crate::hot_cell::in_process;
 use crate::raw::child::Child;
 use crate::raw::cli::{Inside, InsideOptions, Part, StandingOptions, TableOptions};
 use crate::raw::contest::{Programs, programs};
@@ -100,20 +102,23 @@ pub(crate) async fn measure(options: &TableOptions) -> Result<Exit, Failure> {
 
 /// The measurement of a process that [`without_broker`] has started: one line.
 pub(crate) fn inside(options: &InsideOptions) -> Result<Exit, Failure> {
-    let values = composition::block_on(async {
+    let (orders, rounds) = (options.orders, options.rounds);
+    let line = composition::block_on(async {
         match options.what {
-            Inside::Engine => {
-                engine::messages_per_core_second(u64::from(options.orders), options.rounds).await
-            }
+            Inside::Engine => line(&engine::messages_per_core_second(u64::from(orders), rounds).await?),
             Inside::Shards => {
-                let orders = usize::try_from(options.orders).map_err(trouble)?;
-                shards::actors_against_loop(orders, options.rounds).await
+                let orders = usize::try_from(orders).map_err(trouble)?;
+                line(&shards::actors_against_loop(orders, rounds).await?)
             }
+            Inside::Cell => line(&in_process::rounds(u64::from(orders), rounds).await?),
         }
     })?;
-    let line = serde_json::to_string(&values).map_err(trouble)?;
     writeln!(std::io::stdout().lock(), "{line}").map_err(trouble)?;
     Ok(Exit::Clean)
+}
+
+fn line(measured: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string(measured).map_err(trouble)
 }
 
 async fn without_broker(programs: &Programs, scale: Scale, rounds: u32) -> Result<Vec<Row>, Failure> {

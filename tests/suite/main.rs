@@ -8,6 +8,7 @@ mod cells;
 mod command_line;
 mod control;
 mod crashes;
+mod hot_cell;
 mod http;
 mod largest;
 mod load;

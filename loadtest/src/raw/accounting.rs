@@ -19,17 +19,24 @@ pub fn cpu_microseconds(process: u32) -> Option<u64> {
 /// The same to the nanosecond, as the scheduler counts it: the sum of all threads that live, of those whose name `wanted` says
 /// yes to. Linux only: none elsewhere, or if there is no such process.
 pub fn thread_nanoseconds(process: u32, wanted: impl Fn(&str) -> bool) -> Option<u64> {
-    let mut sum = 0;
+    Some(each_thread_nanoseconds(process, wanted)?.into_iter().sum())
+}
+
+/// The same of each of those threads, the oldest first.
+pub fn each_thread_nanoseconds(process: u32, wanted: impl Fn(&str) -> bool) -> Option<Vec<u64>> {
+    let mut threads = Vec::new();
     for thread in std::fs::read_dir(format!("/proc/{process}/task")).ok()? {
         let thread = thread.ok()?.path();
         // A thread may end between two looks.
         let Ok(name) = std::fs::read_to_string(thread.join("comm")) else { continue };
         let Ok(times) = std::fs::read_to_string(thread.join("schedstat")) else { continue };
         if wanted(name.trim_end()) {
-            sum += times.split_ascii_whitespace().next()?.parse::<u64>().ok()?;
+            let number = thread.file_name()?.to_str()?.parse::<u32>().ok()?;
+            threads.push((number, times.split_ascii_whitespace().next()?.parse::<u64>().ok()?));
         }
     }
-    Some(sum)
+    threads.sort_unstable();
+    Some(threads.into_iter().map(|(_, nanoseconds)| nanoseconds).collect())
 }
 
 /// `utime` + `stime` of `/proc/<pid>/stat`. The name in brackets may hold anything, so the fields count from behind it.
