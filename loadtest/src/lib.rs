@@ -2,7 +2,7 @@
 //!
 //! It speaks the public contract over a bus and knows nothing of how orders are processed, so it judges any server that
 //! keeps the contract. Reading order: [`contract`], [`workload`], [`ledger`], [`simulators`], [`auditor`], [`demo`],
-//! [`standing`], [`shoppers`]; beside it [`raw`], which measures the broker alone, and [`table`], what is aimed at and what is reached.
+//! [`standing`], [`shelving`], [`shoppers`]; beside it [`raw`], which measures the broker alone, and [`table`], what is aimed at and what is reached.
 
 pub mod auditor;
 pub mod chance;
@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod raw;
 pub mod run;
 pub mod scenario;
+pub mod shelving;
 pub mod shoppers;
 pub mod simulators;
 pub mod standing;

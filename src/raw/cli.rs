@@ -25,7 +25,8 @@ pub enum Command {
     /// Measure doorbuster against the same messages without any logic, on a nats-server of its own. Linux only: processor
     /// times come from /proc.
     Raw(RawOptions),
-    /// Measure very many orders that wait: memory live and passivated, restart after kill -9, and an ERP that is away. Linux only.
+    /// Measure very many orders that wait, and very many stock cells: memory live and passivated, restart after kill -9, and an ERP
+    /// that is away. Linux only.
     Standing(StandingOptions),
     /// Measure one stock cell that everybody wants: holds over NATS and in one process, and questions for what is left meanwhile.
     /// Linux only.
@@ -136,6 +137,9 @@ pub struct StandingOptions {
     /// How many more orders are not booked because the ERP is away.
     #[arg(long, value_name = "N", default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub erp_orders: u32,
+    /// How many stock cells there are, first alone and then with as many orders; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub cells: u32,
     /// Print one JSON object on one line.
     #[arg(long)]
     pub json: bool,

@@ -1,8 +1,9 @@
-//! `loadtest standing`: very many orders that wait. What each costs in memory, live and passivated; how long a server that was
+//! `loadtest standing`: very many orders that wait, and very many stock cells. What each costs in memory, live and passivated; how long a server that was
 //! killed takes to serve them again; and what an ERP that is away costs while its documents wait, and when it comes back.
 //!
-//! Reading order: this file (the phases), `cost` (what a message costs among so many), `server` (the process that is measured).
+//! Reading order: this file (the phases), `cost` (what a message costs among so many), `cells` (stock), `server` (the process that is measured).
 
+mod cells;
 mod cost;
 mod server;
 
@@ -23,6 +24,7 @@ use crate::composition;
 use crate::exit::{Exit, Failure};
 use crate::raw::cli::StandingOptions;
 use crate::raw::stage::trouble;
+use cells::Stock;
 use server::Server;
 
 /// So long nothing that is waited for may fail to come.
@@ -51,6 +53,7 @@ pub(crate) struct Report {
     passivated_orders: u64,
     pub(crate) passivated_bytes_per_order: u64,
     erp_away: Option<ErpAway>,
+    cells: Option<Stock>,
 }
 
 /// What waiting for the ERP came to.
@@ -81,8 +84,14 @@ pub(crate) async fn report(options: &StandingOptions) -> Result<Report, Failure>
     let settling = Duration::from_millis(u64::from(options.settle));
     let few_orders_message_microseconds = cost::among_few(few, settling).await?;
     let stage = Stage::open(settling).await?;
-    let report = stage.measure(options).await?;
+    let mut report = stage.measure(options).await?;
     stage.close()?;
+    if options.cells > 0 {
+        tell("stock cells");
+        let stage = Stage::open(settling).await?;
+        report.cells = Some(stage.cells(u64::from(options.cells), u64::from(options.orders)).await?);
+        stage.close()?;
+    }
     Ok(Report { few_orders_message_microseconds, ..report })
 }
 
@@ -184,6 +193,13 @@ impl Stage {
 
     /// Lets everybody leave memory; `empty` is what a server without orders takes.
     async fn passivated(&self, orders: u64, empty: u64, report: &mut Report) -> Result<Server, Failure> {
+        let server = self.all_leave().await?;
+        report.passivated_orders = orders.saturating_sub(server.metric(IN_MEMORY).await?);
+        report.passivated_bytes_per_order = server.resident()?.saturating_sub(empty) / orders;
+        Ok(server)
+    }
+
+    async fn all_leave(&self) -> Result<Server, Failure> {
         tell("all leave memory");
         let hasty = [("IDLE_AFTER_MS", "1000".to_owned()), ("SNAPSHOT_BATCH", "900".to_owned())];
         let server = self.start(&hasty).await?;
@@ -191,9 +207,7 @@ impl Stage {
         while server.metric(IN_MEMORY).await? > 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(500)).await;
         }
-        report.passivated_orders = orders.saturating_sub(server.metric(IN_MEMORY).await?);
         sleep(self.settling).await;
-        report.passivated_bytes_per_order = server.resident()?.saturating_sub(empty) / orders;
         Ok(server)
     }
 

@@ -66,17 +66,27 @@ impl Server {
 
     /// Reads an order, however often that has to be tried.
     pub(super) async fn order(&self, order: &str) -> Result<(), Failure> {
+        self.read(&format!("/api/v1/orders/{order}"), order).await
+    }
+
+    /// Reads a stock cell, however often that has to be tried.
+    pub(super) async fn cell(&self, sku: &str, node: &str) -> Result<(), Failure> {
+        self.read(&format!("/api/v1/stock/{sku}?nodes={node}"), "\"available\"").await
+    }
+
+    /// Reads until the answer has what it must have.
+    async fn read(&self, path: &str, what: &str) -> Result<(), Failure> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            match self.get(&format!("/api/v1/orders/{order}")).await {
-                Ok(answer) if answer.starts_with("HTTP/1.1 200") => return Ok(()),
-                Ok(answer) if answer.starts_with("HTTP/1.1 404") => {
-                    return Err(trouble(format!("order {order} is lost")));
+            match self.get(path).await {
+                Ok(answer) if answer.starts_with("HTTP/1.1 200") && answer.contains(what) => return Ok(()),
+                Ok(answer) if answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 404") => {
+                    return Err(trouble(format!("{path} is lost")));
                 }
                 _ => sleep(LOOK).await,
             }
         }
-        Err(trouble(format!("order {order} cannot be read")))
+        Err(trouble(format!("{path} cannot be read")))
     }
 
     /// Waits until a metric is at least so much.

@@ -144,7 +144,7 @@ async fn without_broker(programs: &Programs, scale: Scale, rounds: u32) -> Resul
 }
 
 async fn waiting(orders: u32) -> Result<Vec<Row>, Failure> {
-    let options = StandingOptions { orders, erp_orders: 0, json: false, settle: SETTLE_MS };
+    let options = StandingOptions { orders, erp_orders: 0, cells: 0, json: false, settle: SETTLE_MS };
     let report = standing::report(&options).await?;
     let (all, few) = (&report.all_orders_message_microseconds, &report.few_orders_message_microseconds);
     let among = format!("{orders} orders, default sync");

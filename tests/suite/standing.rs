@@ -12,7 +12,18 @@ async fn orders_that_wait_are_all_there_after_a_kill_and_when_they_have_left_mem
     // invariant: bounded-everything
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
     command
-        .args(["standing", "--orders", "300", "--erp-orders", "100", "--settle", "100", "--json"])
+        .args([
+            "standing",
+            "--orders",
+            "300",
+            "--erp-orders",
+            "100",
+            "--cells",
+            "300",
+            "--settle",
+            "100",
+            "--json",
+        ])
         .kill_on_drop(true);
     let output = tokio::time::timeout(ENDS_WITHIN, command.output()).await.expect("it ends in time").unwrap();
     let talk = String::from_utf8_lossy(&output.stderr);
@@ -26,6 +37,10 @@ async fn orders_that_wait_are_all_there_after_a_kill_and_when_they_have_left_mem
     // Half of them were asked to cancel, and one after the kill, so their points and money wait to be given back.
     assert!(report["passivated_orders"].as_u64().unwrap() >= 149, "{report}");
     assert!(report["after_kill_first_input_seconds"].as_f64().unwrap() > 0.0, "{report}");
+    let cells = &report["cells"];
+    assert_eq!(cells["passivated_cells"], 300, "{cells}");
+    assert_eq!(cells["together_in_memory"], 600, "{cells}");
+    assert!(cells["together_after_kill_first_input_seconds"].as_f64().unwrap() > 0.0, "{cells}");
     // What was sent before the ERP came back is sent again at its deadlines, so how often is a matter of time.
     assert_eq!(report["erp_away"]["orders"], 100);
     assert!(report["erp_away"]["drained_per_second"].as_u64().unwrap() > 0, "{report}");
