@@ -6,6 +6,7 @@ use domain::ids::EntityId;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::entity::Trail;
 use crate::node::ReadError;
 use crate::outbound::rfc3339;
 use crate::partition::Partition;
@@ -79,7 +80,7 @@ async fn sequences<D: Decider>(
         let Some(number) = entities.number(id) else { return Ok(None) };
         let Some(slot) = entities.slot(number) else { return Ok(None) };
         if let Some(here) = slot.here() {
-            return Ok(Some(here.trail.sequences()));
+            return whole(&here.trail).map(Some);
         }
         match slot.row.clone() {
             Some(row) if row.place.page > 0 => (number, row),
@@ -87,10 +88,19 @@ async fn sequences<D: Decider>(
         }
     };
     match fetch(partition, number, &row).await {
-        Ok(fetched) => Ok(Some(fetched.trail.sequences())),
+        Ok(fetched) => whole(&fetched.trail).map(Some),
         Err(LoadError::Unavailable(error)) => Err(ReadError::Unavailable(error.to_string())),
         Err(LoadError::Damaged(text)) => Err(ReadError::Unavailable(text)),
         Err(LoadError::Gone) => Err(ReadError::Unavailable("it changes just now; ask again".to_owned())),
+    }
+}
+
+/// A history is told from its beginning, or not at all: what an event led to depends on all before it.
+fn whole(trail: &Trail) -> Result<Vec<u64>, ReadError> {
+    let sequences = trail.sequences();
+    match sequences.first() {
+        Some(first) if !trail.is_whole() => Err(ReadError::Purged { sequence: first - 1 }),
+        _ => Ok(sequences),
     }
 }
 

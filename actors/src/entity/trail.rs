@@ -1,4 +1,11 @@
-//! Where the records of an entity stand in the journal: one or two bytes each, so a whole life costs little.
+//! Where the records of an entity stand in the journal: one or two bytes each, so a whole life costs little. A stock cell lives for ever
+//! and decides all day, so of a very long life only the end is remembered.
+
+/// The most bytes of a trail: several thousand records, far more than an order has.
+const MOST_BYTES: usize = 8 * 1024;
+
+/// A difference that no two records have; first in a trail it says that older records are forgotten.
+const FORGOTTEN: u8 = 0;
 
 /// Journal sequences, rising, stored as differences in groups of seven bits.
 #[derive(Debug, Default, Clone)]
@@ -13,8 +20,14 @@ impl Trail {
         if sequence <= self.last {
             return;
         }
-        let mut difference = sequence - self.last;
+        if self.bytes.len() >= MOST_BYTES {
+            self.forget_half();
+        }
+        self.add(sequence - self.last);
         self.last = sequence;
+    }
+
+    fn add(&mut self, mut difference: u64) {
         loop {
             let group = u8::try_from(difference & 0x7f).expect("seven bits fit into a byte");
             difference >>= 7;
@@ -24,6 +37,23 @@ impl Trail {
             }
             self.bytes.push(group | 0x80);
         }
+    }
+
+    /// Forgets the older half of the records.
+    fn forget_half(&mut self) {
+        let sequences = self.sequences();
+        let kept = &sequences[sequences.len() / 2..];
+        self.bytes = vec![FORGOTTEN];
+        let mut before = 0;
+        for sequence in kept {
+            self.add(sequence - before);
+            before = *sequence;
+        }
+    }
+
+    /// True if no record is forgotten.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bytes.first() != Some(&FORGOTTEN)
     }
 
     /// The trail as it is written.
@@ -38,10 +68,10 @@ impl Trail {
         trail
     }
 
-    /// All sequences, oldest first.
+    /// All sequences that are remembered, oldest first.
     pub(crate) fn sequences(&self) -> Vec<u64> {
         let (mut sequences, mut sequence, mut difference, mut shift) = (Vec::new(), 0, 0, 0);
-        for byte in &self.bytes {
+        for byte in self.bytes.iter().skip(usize::from(!self.is_whole())) {
             difference |= u64::from(byte & 0x7f) << shift;
             shift += 7;
             if byte & 0x80 == 0 {
@@ -56,7 +86,7 @@ impl Trail {
 
 #[cfg(test)]
 mod tests {
-    use super::Trail;
+    use super::{MOST_BYTES, Trail};
 
     #[test]
     fn sequences_come_back_as_they_went_in_each_once() {
@@ -71,5 +101,22 @@ mod tests {
         let mut again = Trail::from_bytes(trail.bytes());
         again.push(sequences[5]);
         assert_eq!(again.sequences(), sequences, "a trail that was written goes on where it ended");
+    }
+
+    #[test]
+    fn of_a_very_long_life_only_the_end_is_remembered() {
+        // invariant: bounded-everything
+        let mut trail = Trail::default();
+        let last = 20 * MOST_BYTES as u64;
+        for sequence in (1..=last).step_by(2) {
+            assert!(trail.bytes.len() <= MOST_BYTES, "{} bytes", trail.bytes.len());
+            trail.push(sequence);
+        }
+        let again = Trail::from_bytes(trail.bytes());
+        assert!(!trail.is_whole() && !again.is_whole());
+        assert_eq!(again.last, trail.last);
+        let end = again.sequences();
+        assert!(end.len() > MOST_BYTES / 3, "{} records", end.len());
+        assert!(end.windows(2).all(|pair| pair[1] == pair[0] + 2) && end.last() == Some(&(last - 1)));
     }
 }
