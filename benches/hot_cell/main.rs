@@ -2,16 +2,22 @@
 //!
 //! A step is a reservation from its take to its departure: take, harden, consume, each decided, told and answered as the runtime asks for
 //! it, from the bytes of the letter to the bytes of the answer. It must cost the same with ten live claims as with ten thousand.
+//!
+//! `in the engine` is a decision of a cell with everything around it: a node on streams in memory, where the cell has a thread of its own
+//! and reservations have another. It is the processor time of the cell's thread for each of its decisions, takes and releases in
+//! turn: letters in and out, records, pages and notices.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use bytes::Bytes;
-use criterion::{Criterion, Throughput};
+use criterion::{Criterion, SamplingMode, Throughput};
 use domain::decider::{Context, Decider, EmptyBoard, Further, Gates, Input};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
 use domain::stock::{Policies, State, Stock};
 use domain::time::Timestamp;
+use doorbuster::hot_cell::in_process::World;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -86,6 +92,23 @@ fn take(n: usize) -> String {
     format!(r#"{{"claim_id":"{id}:1:1","reservation_id":"{id}","quantity":1,"hard":false}}"#)
 }
 
+fn in_the_engine(criterion: &mut Criterion) {
+    let system = actix::System::new();
+    let mut world = system.block_on(World::open()).expect("a node in memory needs nothing else");
+    let mut group = criterion.benchmark_group("hot_cell");
+    group.throughput(Throughput::Elements(1)).sampling_mode(SamplingMode::Flat).sample_size(10);
+    group.bench_function("one decision in the engine", |bencher| {
+        bencher.iter_custom(|decisions| {
+            let holds = decisions.div_ceil(2);
+            let spent = system.block_on(world.hold(holds)).expect("there is enough for everybody");
+            let each = spent.cell.as_secs_f64() / Duration::from_secs(spent.decisions).as_secs_f64();
+            Duration::from_secs_f64(each * Duration::from_secs(decisions).as_secs_f64())
+        });
+    });
+    group.finish();
+    system.block_on(world.close());
+}
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("hot_cell");
@@ -106,5 +129,6 @@ fn main() {
         assert_eq!(cell.state.claims.len(), live);
     }
     group.finish();
+    in_the_engine(&mut criterion);
     criterion.final_summary();
 }
