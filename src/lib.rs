@@ -4,8 +4,8 @@
 //! ([`composition`]) and the kinds of entity in another ([`product`]), and shows what the actors say.
 //!
 //! Reading order: [`cli`] (what can be asked), [`config`] (every key), [`composition`] (what is built), then one module for
-//! each command ([`serve`], [`setup`], [`demo`], [`operate`]), then what is watched, shown and controlled ([`mod@reference`],
-//! [`availability`], [`worklist`], [`api`], [`control`], [`telemetry`]).
+//! each command ([`serve`], [`setup`], [`demo`], [`operate`]; [`embedded`] is what runs in one process), then what is watched, shown
+//! and controlled ([`mod@reference`], [`availability`], [`worklist`], [`api`], [`control`], [`telemetry`]).
 
 pub mod api;
 pub mod availability;
@@ -14,6 +14,7 @@ pub mod composition;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod embedded;
 pub mod exit;
 pub mod hot_cell;
 pub mod load;

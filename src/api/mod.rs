@@ -24,6 +24,7 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpServer, web};
+use actors::node::ReadError;
 use async_trait::async_trait;
 use domain::ids::{EntityId, Token};
 
@@ -57,6 +58,17 @@ pub enum Unreadable {
     /// A fault of ours; an operator has to look at it.
     #[error("{0}")]
     Fault(String),
+}
+
+impl From<ReadError> for Unreadable {
+    fn from(error: ReadError) -> Self {
+        let text = error.to_string();
+        match error {
+            ReadError::Unavailable(_) | ReadError::Overloaded => Self::NotNow(text),
+            ReadError::Quarantined => Self::Fault(text),
+            ReadError::Purged { .. } => Self::Gone(text),
+        }
+    }
 }
 
 /// Whether the server takes work.

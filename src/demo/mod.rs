@@ -8,7 +8,6 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actors::config::{Batches, Formats};
-use actors::node::{Node, NodeState};
 use domain::messages::body::Format;
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunError, RunOptions};
@@ -18,8 +17,9 @@ use loadtest::workload::Mix;
 use crate::cli::DemoOptions;
 use crate::composition;
 use crate::config::Config;
+use crate::embedded::Embedded;
 use crate::exit::{Exit, Failure};
-use crate::{product, telemetry};
+use crate::telemetry;
 use progress::Display;
 use stage::Stage;
 
@@ -46,17 +46,20 @@ async fn demonstrate(options: &DemoOptions) -> Result<Exit, Failure> {
         config.node.command_batches = Batches::all(true);
     }
     config.node.command_formats = Formats::all(format(options));
-    let (node, _) =
-        composition::node(&config, stage.bus.clone(), stage.layout.clone(), product::policies(&config));
+    let embedded = Embedded::start(&config, &stage.bus, &stage.layout).await;
     let outcome = tokio::select! {
         biased;
         report = async {
-            ready(&node).await;
+            // So that the first orders are not measured against the start.
+            embedded.until_ready().await;
             play(options, &stage).await
         } => Some(report),
         _ = tokio::signal::ctrl_c() => None,
     };
-    end(&node).await;
+    // All orders have ended, so a node that does not finish is not waited for.
+    if !embedded.drain(DRAIN).await {
+        tracing::warn!("the node did not drain in time");
+    }
     let durability = stage.durability.clone();
     stage.strike().await;
     let Some(outcome) = outcome else {
@@ -95,20 +98,6 @@ async fn play(options: &DemoOptions, stage: &Stage) -> Result<Report, RunError> 
 
 fn format(options: &DemoOptions) -> Format {
     if options.format == "msgpack" { Format::MessagePack } else { Format::Json }
-}
-
-/// Waits until every partition takes orders, so that the first of them are not measured against the start.
-async fn ready(node: &Node) {
-    while node.status().state != NodeState::Ready {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// Finishes what is begun. All orders have ended, so a node that does not is not waited for.
-async fn end(node: &Node) {
-    if tokio::time::timeout(DRAIN, node.drain()).await.is_err() {
-        tracing::warn!("the node did not drain in time");
-    }
 }
 
 /// Another one each time; printed with the result.

@@ -1,9 +1,8 @@
 //! Whom the orders are sent to: a server that is started for the run, one that runs already, or one in this process.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use actors::node::{Node, NodeState};
 use bus::layout::Layout;
 use bus::nats::{DurabilityProfile, NatsProcess, ProcessError, ProcessOptions, Setup, Sync};
 use bus::ports::SharedBus;
@@ -20,7 +19,7 @@ use super::cli::TargetOptions;
 use super::server::{Keeper, configuration, environment, used};
 use super::trouble::Trouble;
 use crate::composition;
-use crate::product;
+use crate::embedded::Embedded;
 use crate::setup::reach;
 
 /// The most partitions that a layout has.
@@ -40,7 +39,7 @@ pub(super) struct Stage {
 
 /// What was started, and ends with the run.
 enum Parts {
-    Embedded(Node),
+    Embedded(Embedded),
     Own { nats: NatsProcess, keeper: Keeper },
     Target,
 }
@@ -65,13 +64,8 @@ impl Stage {
         let config = configuration(scenario)?;
         let layout = crate::raw::stage::layout().in_memory();
         let bus = composition::memory(&layout);
-        let (node, _) = composition::node(&config, bus.clone(), layout.clone(), product::policies(&config));
-        let ready = async {
-            while node.status().state != NodeState::Ready {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(MOMENT, ready).await.map_err(|_| {
+        let embedded = Embedded::start(&config, &bus, &layout).await;
+        timeout(MOMENT, embedded.until_ready()).await.map_err(|_| {
             Trouble::new(Ending::Internal, "the server in this process does not become ready", "try again")
         })?;
         let profile = DurabilityProfile { replicas: 1, sync: Sync::Unknown, server: None };
@@ -84,7 +78,7 @@ impl Stage {
             place: Some(Place::OwnThread(Box::new(move || Box::pin(async move { Ok(own) })))),
             durability: profile.to_string(),
             target: "embedded: server, participants and broker in one process".to_owned(),
-            parts: Parts::Embedded(node),
+            parts: Parts::Embedded(embedded),
         })
     }
 
@@ -188,9 +182,9 @@ impl Stage {
         let mut restarts = Vec::new();
         let mut resources: Vec<Resource> = used("loadtest", std::process::id()).into_iter().collect();
         match self.parts {
-            Parts::Embedded(node) => {
+            Parts::Embedded(embedded) => {
                 // All orders have ended, so a node that does not drain is not waited for.
-                if timeout(MOMENT, node.drain()).await.is_err() {
+                if !embedded.drain(MOMENT).await {
                     tracing::warn!("the node did not drain in time");
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use actors::node::{Node, NodeState, ReadError};
+use actors::node::{Node, NodeState};
 use async_trait::async_trait;
 use bus::ports::SharedBus;
 use domain::ids::{EntityId, Token};
@@ -142,12 +142,12 @@ impl Surface for Lifecycle {
     }
 
     async fn entity(&self, id: &EntityId) -> Result<Option<View>, Unreadable> {
-        let view = self.running_now()?.node.read(id).await.map_err(|error| unreadable(&error))?;
+        let view = self.running_now()?.node.read(id).await?;
         Ok(view.map(|view| View { version: view.version, json: view.json }))
     }
 
     async fn timeline(&self, id: &EntityId) -> Result<Option<String>, Unreadable> {
-        self.running_now()?.node.timeline(id).await.map_err(|error| unreadable(&error))
+        Ok(self.running_now()?.node.timeline(id).await?)
     }
 
     fn reference(&self) -> Result<ReferenceReport, Unreadable> {
@@ -174,14 +174,5 @@ impl Surface for Lifecycle {
 impl Steering for Lifecycle {
     fn control(&self) -> Result<Arc<Control>, Unreadable> {
         Ok(Arc::clone(&self.running_now()?.control))
-    }
-}
-
-fn unreadable(error: &ReadError) -> Unreadable {
-    let text = error.to_string();
-    match error {
-        ReadError::Unavailable(_) | ReadError::Overloaded => Unreadable::NotNow(text),
-        ReadError::Quarantined => Unreadable::Fault(text),
-        ReadError::Purged { .. } => Unreadable::Gone(text),
     }
 }

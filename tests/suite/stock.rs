@@ -10,8 +10,9 @@ use bytes::Bytes;
 use domain::envelope::{Headers, Plane};
 use domain::ids::{EntityId, Key, Token};
 use doorbuster::availability::{Cell, Question, Shelves};
+use doorbuster::composition;
 use doorbuster::config::Config;
-use doorbuster::{composition, product};
+use doorbuster::embedded::Embedded;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -195,27 +196,30 @@ async fn given_one_process_when_very_many_hold_few_units_then_exactly_those_are_
         headers: Headers::new(),
         body: Bytes::from(node()),
     };
-    assert!(matches!(bus.store(value, Expect::Anything).await, StoreOutcome::Stored(_)));
     let config = Config::default();
-    let policies = product::policies(&config);
-    let mut watcher = composition::watcher(&policies, bus.clone(), layout.clone());
-    watcher.read_all(|why| panic!("{why}")).await;
-    let (node, board) = composition::node(&config, bus.clone(), layout.clone(), policies);
-    let shelves = composition::shelves(board, watcher.report());
+    let embedded = Embedded::start(&config, &bus, &layout).await;
+    let (node, shelves) = (embedded.node(), embedded.shelves());
     count(&bus, &layout, "SKU-A", UNITS).await;
-    until(SETTLED_WITHIN, "the count", || async { look(&shelves, "SKU-A") }).await;
+    assert_eq!(look(shelves, "SKU-A"), None, "nobody has heard of the node");
+    assert!(matches!(bus.store(value, Expect::Anything).await, StoreOutcome::Stored(_)));
+    until(SETTLED_WITHIN, "the count", || async { look(shelves, "SKU-A") }).await;
     let ids = ids();
     hold_all(&bus, &layout, &ids).await;
     until(SETTLED_WITHIN, "all are settled", || async {
-        let phases = futures_util::stream::iter(&ids).map(|id| phase_in_process(&node, id)).buffered(16);
+        let phases = futures_util::stream::iter(&ids).map(|id| phase_in_process(node, id)).buffered(16);
         let phases: Vec<_> = phases.collect().await;
         let found = tally(phases.into_iter().map(Option::unwrap_or_default));
         println!("{found:?}");
         (found == exactly_the_units_are_held()).then_some(())
     })
     .await;
-    let cell = look(&shelves, "SKU-A").unwrap();
+    let cell = look(shelves, "SKU-A").unwrap();
     let units = i64::from(UNITS);
     assert_eq!((cell.on_hand, cell.soft, cell.hard, cell.available), (units, units, 0, 0));
-    node.drain().await;
+    let subject = "retail.v1.query.main.stock.availability.SKU-A".to_owned();
+    let question = Outgoing { subject, headers: Headers::new(), body: Bytes::new() };
+    let answer = bus.request(question, Duration::from_secs(5)).await.unwrap();
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((&told["cells"][0]["soft"], &told["cells"][0]["available"]), (&UNITS.into(), &0.into()));
+    assert!(embedded.drain(SETTLED_WITHIN).await);
 }
