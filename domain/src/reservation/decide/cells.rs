@@ -78,7 +78,8 @@ pub(super) fn not_taken(of: &mut Deciding<'_>, answer: &NotTaken) {
     let (available, code) = (answer.available.unwrap_or(0), answer.code.share());
     of.emit(Event::NotTaken { claim: index, available, code });
     // The question may be on its way once more, and the cell does not remember what it refused: a yes to it is taken back. So is one
-    // to a question before the claim was to be sold: this may be the answer to a late copy of it.
+    // to a question before the claim was to be sold: this may be the answer to a late copy of it. And a cell that cannot promise what
+    // it holds goes on holding it.
     of.intend(Kind::GiveBack { claim: index, quantity: known.quantity });
     match known.target {
         Target::Cell { line, .. } => look_elsewhere(of, Units { line, quantity: known.open }),

@@ -113,6 +113,19 @@ fn given_a_cell_that_lost_its_units_when_they_are_sold_then_another_node_serves_
 }
 
 #[test]
+fn given_a_cell_that_cannot_promise_what_it_holds_when_it_is_sold_then_another_serves_and_it_holds_nothing_more()
+ {
+    let mut desk = Desk::new(&[("A~n1", 3), ("A~n2", 3)]);
+    desk.letter("hold", &hold("o-1", &[(1, "A", 3)]));
+    desk.run();
+    desk.toys.get_mut("A~n1").unwrap().promises_nothing = true;
+    commit(&mut desk);
+    let told = desk.told_order("reservation_committed");
+    assert_eq!(told["lines"], json!([{"line": 1, "sku": "A", "node": "n2", "quantity": 3}]));
+    assert_eq!((desk.toys["A~n1"].held(), desk.toys["A~n2"].held()), (0, 3));
+}
+
+#[test]
 fn given_a_cell_that_lost_its_units_when_no_other_has_them_then_they_wait_if_they_may() {
     let mut desk = Desk::new(&[("A~n1", 3)]);
     let mut body = hold("o-1", &[(1, "A", 3)]);

@@ -20,6 +20,8 @@ pub(super) struct Toy {
     pub(super) on_hand: i64,
     /// It lets nothing wait any more.
     pub(super) closed: bool,
+    /// It keeps what it holds, and promises none of it.
+    pub(super) promises_nothing: bool,
     /// It shows what it has and gives nothing.
     pub(super) refuses: bool,
     pub(super) claims: BTreeMap<String, Claim>,
@@ -90,7 +92,7 @@ impl Toy {
             "harden" => {
                 let id = text(body, "claim_id");
                 said.push(match self.claims.get_mut(id) {
-                    Some(claim) if claim.waits_since.is_none() => {
+                    Some(claim) if claim.waits_since.is_none() && !self.promises_nothing => {
                         claim.hard = true;
                         self.say(id, "hardened", &json!({}))
                     }
