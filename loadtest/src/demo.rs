@@ -7,15 +7,18 @@ use std::time::Duration;
 use bus::ports::{OpenError, Reader, SharedBus, Unavailable};
 use domain::messages::body::Format;
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::auditor::{Auditor, News, Settings, Tally, Verdict};
 use crate::contract::Naming;
 use crate::ledger::Witness;
-use crate::simulators::{OutboxSettings, Profiles, Simulators, are_patient, end_of, outbox};
-use crate::workload::{Latency, Mix, Pace, Plan, Publisher};
+use crate::scenario::Data;
+use crate::simulators::{
+    OutboxSettings, Profiles, Simulators, StockError, StockFeed, are_patient, end_of, outbox,
+};
+use crate::workload::{Goods, Latency, Mix, Pace, Plan, Publisher, StockPlan};
 
 /// What is to be run.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct RunOptions {
     pub batch_partitions: Option<u16>,
     /// How long nothing may end before the run is given up.
     pub patience: Duration,
+    /// Orders buy these items from stock that Doorbuster keeps; none = the allocation participant gives everything.
+    pub stock: Option<(Data, StockPlan)>,
 }
 
 impl RunOptions {
@@ -56,6 +61,7 @@ impl RunOptions {
             format: Format::Json,
             batch_partitions: None,
             patience: Duration::from_mins(1),
+            stock: None,
         }
     }
 }
@@ -103,6 +109,9 @@ pub enum RunError {
     /// A stream is missing, or has lost what was not yet read.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no stock to sell from.
+    #[error("stock: {0}")]
+    Stock(#[from] StockError),
 }
 
 /// How often progress is told.
@@ -126,18 +135,19 @@ pub async fn run(
     };
     let auditor = Arc::new(Mutex::new(Auditor::new(settings)));
     let witness: Arc<dyn Witness> = Arc::clone(&auditor) as Arc<dyn Witness>;
-    let before = count(&bus, &naming).await;
     let events = naming.stream("EVENTS");
-    let pages = crate::simulators::open(&bus, &events, end_of(&bus, &events).await?).await?;
+    let mut pages = crate::simulators::open(&bus, &events, end_of(&bus, &events).await?).await?;
     let simulators =
         Simulators::start(&bus, &witness, &naming, &options.profiles, options.seed, &options.run).await?;
 
-    let plan = Plan { seed: options.seed, run: options.run.clone(), mix: options.mix };
+    let lines = options.stock.as_ref().and_then(|(data, _)| data.lines);
+    let plan = Plan { seed: options.seed, run: options.run.clone(), mix: options.mix, lines };
     let pace = Pace { orders: options.orders, per_second: options.rate, in_flight: options.in_flight };
-    let publisher = Arc::new(Publisher::new(plan, pace, naming.clone(), Arc::clone(&auditor)));
+    let goods = options.stock.map(|(data, stock)| Goods::new(data, Some(stock), &options.run));
+    let supply = goods.as_ref().and_then(Goods::supply).cloned();
+    let publisher = Arc::new(Publisher::new(plan, pace, naming.clone(), Arc::clone(&auditor), goods));
     let receipts = listen(&bus, &publisher).await?;
 
-    let started = Instant::now();
     let refusing = Arc::clone(&witness);
     let settings = OutboxSettings {
         format: options.format,
@@ -148,11 +158,25 @@ pub async fn run(
         refusing.unreadable(&format!("the broker refused {}: {cause}", message.subject));
     });
     let emptying = tokio::spawn(emptying);
+    let (quieten, quiet) = watch::channel(false);
+    let feeding = match supply {
+        None => None,
+        Some(supply) => {
+            let feed =
+                StockFeed { supply, naming: naming.clone(), run: options.run.clone(), seed: options.seed };
+            feed.open(&bus, &*auditor, &mut pages, &shop).await?;
+            let (auditor, shop) = (Arc::clone(&auditor), shop.clone());
+            Some(tokio::spawn(async move { feed.go_on(&*auditor, &shop, quiet).await }))
+        }
+    };
+    let before = count(&bus, &naming).await;
+    let started = Instant::now();
     let (told, all_published) = oneshot::channel();
     let buying = tokio::spawn({
         let (publisher, shop) = (Arc::clone(&publisher), shop.clone());
         async move {
             publisher.publish(&shop).await;
+            quieten.send_replace(true);
             // Nobody waits for this if the run was given up.
             let _ = told.send(());
         }
@@ -161,6 +185,9 @@ pub async fn run(
     let last_end = watching.until_settled(pages, &shop, all_published, options.patience, &progress).await;
 
     buying.abort();
+    if let Some(feeding) = feeding {
+        feeding.abort();
+    }
     receipts.abort();
     drop(shop);
     let last_end = last_end?;

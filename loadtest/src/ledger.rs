@@ -69,7 +69,12 @@ pub enum Change {
     /// A node does not let go of units.
     CancelRejected,
     /// A parcel left.
-    Departed(Vec<LineQuantity>),
+    Departed {
+        /// From where.
+        node: String,
+        /// With which units.
+        lines: Vec<LineQuantity>,
+    },
     /// A document stands in the ERP.
     Posted(String),
     /// A document was refused for good.

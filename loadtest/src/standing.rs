@@ -104,7 +104,7 @@ impl Crowd {
             naming,
             partitions,
             until,
-            plan: Plan { seed: 1, run: run.to_owned(), mix: Mix::Standard },
+            plan: Plan { seed: 1, run: run.to_owned(), mix: Mix::Standard, lines: None },
             shop: Sender::new("/standing/shop", format!("{run}-s")),
             participants: Sender::new("/standing/participants", format!("{run}-p")),
             commands,

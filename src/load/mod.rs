@@ -211,6 +211,7 @@ fn summary_in(path: &Path) -> Result<Summary, Trouble> {
 fn broken_off(error: &DriveError) -> Trouble {
     let remedy = match error {
         DriveError::Open(_) => "run `doorbuster setup --apply` on the target, or look at what was said above",
+        DriveError::Stock(_) => "look whether the server watches reference data (GET /api/v1/reference)",
         DriveError::Unavailable(_) | DriveError::Shop(_) => {
             "look after the NATS server, then run the scenario again"
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use domain::decider::Participant;
+use domain::further::KINDS;
 use loadtest::raw::accounting::cpu_microseconds;
 use loadtest::run::Ending;
 use loadtest::run::summary::Resource;
@@ -31,6 +32,10 @@ pub(super) fn environment(scenario: &Scenario) -> Vec<(String, String)> {
     for participant in Participant::ALL.iter().filter(|_| scenario.batches) {
         let key = format!("node.command_batches.{}", participant.as_str());
         variables.push((environment_name(&key), "true".to_owned()));
+    }
+    if scenario.stock.is_some() {
+        // The auditor adds up every move of every cell.
+        variables.push((environment_name("node.further"), KINDS.join(",")));
     }
     variables.extend(scenario.server.iter().map(|(key, value)| (environment_name(key), value.clone())));
     variables

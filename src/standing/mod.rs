@@ -274,10 +274,15 @@ fn never_idle() -> [(&'static str, String); 1] {
 }
 
 fn order_id(number: u64) -> String {
-    loadtest::workload::Plan { seed: 1, run: "standing".to_owned(), mix: loadtest::workload::Mix::Standard }
-        .order(number)
-        .order_id()
-        .to_owned()
+    loadtest::workload::Plan {
+        seed: 1,
+        run: "standing".to_owned(),
+        mix: loadtest::workload::Mix::Standard,
+        lines: None,
+    }
+    .order(number)
+    .order_id()
+    .to_owned()
 }
 
 fn per_second(orders: u64, elapsed: Duration) -> u64 {

@@ -33,7 +33,7 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(30);
 const ENDED_WITHIN: Duration = Duration::from_secs(400);
 
 /// Shops, participants and the auditor, at work beside the server.
-struct Load {
+pub(crate) struct Load {
     seed: u64,
     ended: Arc<AtomicU64>,
     report: JoinHandle<Result<Report, RunError>>,
@@ -41,14 +41,20 @@ struct Load {
 
 impl Load {
     fn start(world: &World, seed: u64, orders: u64, rate: u32) -> Self {
-        let ended = Arc::new(AtomicU64::new(0));
-        let counter = ended.clone();
         let options = RunOptions {
             rate: Some(rate),
             in_flight: UNDER_WAY,
             profiles: profiles(seed, world.layout.partitions),
             ..RunOptions::new(orders, seed, "crash")
         };
+        Self::start_with(world, options)
+    }
+
+    /// The same with options of its own.
+    pub(crate) fn start_with(world: &World, options: RunOptions) -> Self {
+        let seed = options.seed;
+        let ended = Arc::new(AtomicU64::new(0));
+        let counter = ended.clone();
         let bus: SharedBus = Arc::new(TogetherBus::new(world.bus.clone(), seed));
         let report = tokio::task::spawn_local(async move {
             loadtest::demo::run(options, bus, Naming::default(), move |progress: Progress| {
@@ -60,7 +66,7 @@ impl Load {
     }
 
     /// Waits until `more` further orders have ended.
-    async fn until_more_ended(&mut self, more: u64) {
+    pub(crate) async fn until_more_ended(&mut self, more: u64) {
         let wanted = self.ended.load(Ordering::Relaxed) + more;
         until(PROGRESS_WITHIN, "more orders end", || async {
             (self.report.is_finished() || self.ended.load(Ordering::Relaxed) >= wanted).then_some(())
@@ -73,7 +79,7 @@ impl Load {
     }
 
     /// Waits for the end. What is not clean is shown as `serve` sees it, with its whole timeline.
-    async fn end_clean(self, serve: &Serve) -> Report {
+    pub(crate) async fn end_clean(self, serve: &Serve) -> Report {
         let report = tokio::time::timeout(ENDED_WITHIN, self.report).await;
         let report = report.unwrap_or_else(|_| panic!("not all orders ended"));
         let report = report.expect("the load does not panic").expect("the load reads on through any trouble");
@@ -88,7 +94,7 @@ impl Load {
     }
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = match std::env::var("DOORBUSTER_SEED") {
         Ok(text) => text.parse().expect("DOORBUSTER_SEED is a number"),
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs()),

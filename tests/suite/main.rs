@@ -19,6 +19,7 @@ mod pressure;
 mod product;
 mod raw;
 mod reference;
+mod sale;
 mod simulation;
 mod standing;
 mod stock;

@@ -60,7 +60,7 @@ impl Serve {
     }
 
     /// The same with a variable of its environment, which wins over what all servers under test have.
-    pub(crate) fn with(mut self, name: &'static str, value: u64) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: impl std::fmt::Display + Copy) -> Self {
         self.environment.push((name, value.to_string()));
         self
     }

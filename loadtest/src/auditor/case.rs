@@ -1,5 +1,7 @@
 //! One order under audit: everything that was seen of it, summed up.
 
+use std::collections::BTreeMap;
+
 use super::check::{Check, Findings};
 use super::documents::Documents;
 use super::events::Events;
@@ -40,6 +42,8 @@ pub(crate) struct Case {
     pub(crate) allocated: Units,
     pub(crate) out_of_stock: Units,
     pub(crate) given_back: Units,
+    /// Served from stock that Doorbuster keeps: what its lines are. None = the allocation participant has given the units.
+    pub(crate) own: Option<BTreeMap<u32, String>>,
     pub(crate) documents: Documents,
     pub(crate) events: Events,
     keys: Keys,
@@ -60,6 +64,9 @@ impl Case {
             allocated: Units::new(),
             out_of_stock: Units::new(),
             given_back: Units::new(),
+            own: submit
+                .is_own()
+                .then(|| submit.lines.iter().map(|line| (line.line, line.sku.clone())).collect()),
             documents: Documents::default(),
             events: Events::default(),
             keys: Keys::default(),
@@ -125,6 +132,13 @@ impl Case {
 
     /// A page has told an event. True if the order has just ended.
     pub(crate) fn event(&mut self, event: &PageEvent<'_>, findings: &mut Findings) -> bool {
-        self.events.see(event, findings)
+        self.events.see(event, self.own.is_some(), findings)
+    }
+
+    /// What a parcel takes out of stock that Doorbuster keeps: item and units of each line.
+    pub(crate) fn taken_by<'a>(&'a self, change: &'a Change) -> Option<(&'a str, Vec<(&'a str, u32)>)> {
+        let (Some(own), Change::Departed { node, lines }) = (&self.own, change) else { return None };
+        let taken = lines.iter().filter_map(|row| Some((own.get(&row.line)?.as_str(), row.quantity)));
+        Some((node, taken.collect()))
     }
 }

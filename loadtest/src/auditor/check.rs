@@ -37,6 +37,20 @@ pub enum Check {
     DocumentsInOrder,
     /// A receipt says what became of the order.
     ReceiptIsTrue,
+    /// Units in a cell are those that were counted and came in less those that left, at every moment; held ones are those of its claims.
+    StockIsConserved,
+    /// Nobody gets a unit that is not there and may not be sold beyond it.
+    StockIsNotOversold,
+    /// Uses of promotions and coupons are never above their limit.
+    UsesAreWithinLimits,
+    /// Each reservation ends once, and nothing is held by it afterwards.
+    ReservationEndsOnce,
+    /// Each reservation ends.
+    ReservationEnds,
+    /// Cells tell of every fact that was said, and of every unit that left a node.
+    StockIsTold,
+    /// No unit and no use is held for an order that has ended.
+    NoHoldIsLeft,
     /// Messages have the form of the contract.
     Form,
 }
@@ -61,6 +75,13 @@ impl Check {
             Self::DocumentsAreComplete => "documents-are-complete",
             Self::DocumentsInOrder => "documents-in-order",
             Self::ReceiptIsTrue => "receipt-is-true",
+            Self::StockIsConserved => "stock-is-conserved",
+            Self::StockIsNotOversold => "stock-is-not-oversold",
+            Self::UsesAreWithinLimits => "uses-are-within-limits",
+            Self::ReservationEndsOnce => "reservation-ends-once",
+            Self::ReservationEnds => "reservation-ends",
+            Self::StockIsTold => "stock-is-told",
+            Self::NoHoldIsLeft => "no-hold-is-left",
             Self::Form => "form",
         }
     }

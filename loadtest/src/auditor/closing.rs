@@ -137,6 +137,14 @@ impl Case {
         let of = |units: &Units, line: u32| units.get(&line).copied().unwrap_or(0);
         for (line, ordered) in &self.ordered {
             let (departed, back) = (of(&self.ledger.departed, *line), of(&self.given_back, *line));
+            if self.own.is_some() {
+                // What cells have given is judged by them; what was held whole before the commit is not taken away unasked.
+                let is_kept = departed == *ordered || self.asked || self.refused || end == End::Rejected;
+                findings.holds(Check::UnitsAreConserved, is_kept && departed <= *ordered, || {
+                    format!("{departed} of {ordered} units of line {line} departed, nobody having cancelled or refused")
+                });
+                continue;
+            }
             let what = format!("units of line {line} departed + given back");
             findings.equal(Check::UnitsAreConserved, &what, &of(&self.allocated, *line), &(departed + back));
             if end != End::Rejected && !self.asked {

@@ -8,8 +8,9 @@ use bus::ports::Stored;
 use super::case::{Case, Stage};
 use super::check::{Check, Findings};
 use super::events::End;
+use super::stock::{Concerns, Heard, Stock, order_of};
 use super::verdict::{Record, Tally, Verdict};
-use crate::contract::{Command, Page, PageEvent, Submit};
+use crate::contract::{Command, Page, PageEvent, StockFact, Submit};
 use crate::ledger::{Entry, Witness};
 use crate::workload::Ends;
 
@@ -27,7 +28,7 @@ pub struct Settings {
 /// Something that the pages told and that others wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
-    /// The order.
+    /// The order, or the reservation.
     pub order: Arc<str>,
     /// What is new.
     pub kind: NewsKind,
@@ -44,6 +45,10 @@ pub enum NewsKind {
     Committed,
     /// A node was asked to send units of it.
     AtNode,
+    /// A reservation holds everything; its id stands instead of the order's.
+    Held,
+    /// A reservation cannot be held; its id stands instead of the order's.
+    HoldRefused,
     /// It has ended.
     Ended,
 }
@@ -58,6 +63,7 @@ pub struct Auditor {
     unsettled: usize,
     forgotten: Vec<Arc<str>>,
     pages: BTreeMap<u32, u64>,
+    stock: Stock,
     record: Record,
     tally: Tally,
 }
@@ -73,6 +79,7 @@ impl Auditor {
             unsettled: 0,
             forgotten: Vec::new(),
             pages: BTreeMap::new(),
+            stock: Stock::default(),
             record: Record::default(),
             tally: Tally::default(),
         }
@@ -82,6 +89,7 @@ impl Auditor {
     #[must_use]
     pub fn without_books(mut self) -> Self {
         self.sees_books = false;
+        self.stock.without_books();
         self
     }
 
@@ -102,6 +110,26 @@ impl Auditor {
             self.tally.submitted -= 1;
             self.tally.open -= 1;
         }
+    }
+
+    /// A customer is about to hold something.
+    pub fn holding(&mut self, reservation: &str) {
+        self.stock.asked(reservation);
+    }
+
+    /// A warehouse or the ERP is about to say something of the stock of an item.
+    pub fn stock(&mut self, fact: &StockFact) {
+        self.stock.fact(fact);
+    }
+
+    /// Of this counter (`promotion~<id>`, `coupon~<code>`) there are so many uses.
+    pub fn limited(&mut self, counter: String, uses: u32) {
+        self.stock.limited(counter, uses);
+    }
+
+    /// Has everything that was said of the stock been heard?
+    pub fn stock_is_heard(&self) -> bool {
+        self.stock.is_heard()
     }
 
     /// The customer is about to ask that something be cancelled.
@@ -137,6 +165,11 @@ impl Auditor {
         let mut findings = Findings::default();
         if let Some(case) = self.cases.get_mut(entry.order) {
             case.applied(&entry, &mut findings);
+            if let Some((node, taken)) = case.taken_by(entry.change) {
+                for (sku, units) in taken {
+                    self.stock.departed(sku, node, units);
+                }
+            }
         } else if entry.order.starts_with(&self.settings.prefix) {
             findings.holds(Check::FinalIsFinal, false, || format!("{:?} after the end", entry.change));
         }
@@ -173,6 +206,10 @@ impl Auditor {
 
     fn event(&mut self, event: &PageEvent<'_>) -> Option<News> {
         let key = event.key.as_ref();
+        let concerns = Concerns::of(event);
+        if concerns != Concerns::Order {
+            return self.stock_event(concerns, event);
+        }
         let mut findings = Findings::default();
         let Some((order, _)) = self.cases.get_key_value(key) else {
             if key.starts_with(&self.settings.prefix) {
@@ -205,6 +242,31 @@ impl Auditor {
             _ => return None,
         };
         Some(News { order, kind, completed: has_ended && end == Some(End::Completed) })
+    }
+
+    /// An event of a cell, a counter or a reservation of this run.
+    fn stock_event(&mut self, concerns: Concerns, event: &PageEvent<'_>) -> Option<News> {
+        let key = event.key.as_ref();
+        let name = if concerns == Concerns::Counter { key.split_once('~')?.1 } else { key };
+        if !name.starts_with(&self.settings.prefix) {
+            return None;
+        }
+        let mut findings = Findings::default();
+        let heard = self.stock.event(concerns, event, &mut findings);
+        self.record.add(key, findings);
+        let order = order_of(key);
+        if heard == Some(Heard::Refused)
+            && let Some(case) = self.cases.get_mut(order)
+        {
+            case.refused = true;
+            self.settle(order);
+        }
+        let kind = match heard? {
+            Heard::Held => NewsKind::Held,
+            Heard::Refused => NewsKind::HoldRefused,
+            Heard::Other => return None,
+        };
+        Some(News { order: key.into(), kind, completed: false })
     }
 
     /// Closes an ended order as soon as everything about it holds.
@@ -248,8 +310,13 @@ impl Auditor {
     }
 
     /// True if every order has ended and nothing about any is still to come.
-    pub const fn is_settled(&self) -> bool {
-        self.tally.open == 0 && self.unsettled == 0
+    pub fn is_settled(&self) -> bool {
+        self.tally.open == 0 && self.unsettled == 0 && self.stock.is_settled(|order| self.is_sold(order))
+    }
+
+    /// May something of the order have left? Those that are forgotten were clean, and are not looked at again.
+    fn is_sold(&self, order: &str) -> bool {
+        self.cases.get(order).is_none_or(|case| case.events.end.is_none_or(|end| end == End::Completed))
     }
 
     /// The verdict if nothing more were to come.
@@ -260,6 +327,8 @@ impl Auditor {
         for (order, case) in rest {
             record.add(order, self.closing(case));
         }
+        let is_live = |order: &str| self.cases.get(order).is_some_and(|case| case.stage == Stage::Open);
+        record.add("-", self.stock.closing(is_live, |order| self.is_sold(order)));
         Verdict {
             clean: record.total == 0,
             checks: record.checks,

@@ -11,6 +11,7 @@ mod events;
 mod judge;
 mod keys;
 pub(crate) mod money;
+mod stock;
 mod sums;
 mod verdict;
 

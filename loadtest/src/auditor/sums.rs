@@ -53,7 +53,7 @@ impl Sums {
                 add(&mut self.voided, tender, *amount_minor);
                 "payment.voided"
             }
-            Change::Departed(lines) => {
+            Change::Departed { lines, .. } => {
                 add_units(&mut self.departed, lines);
                 "shipment.dispatched"
             }

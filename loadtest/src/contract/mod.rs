@@ -3,6 +3,7 @@
 mod inbound;
 mod naming;
 mod outbound;
+mod stock;
 
 pub use inbound::{
     Command, CommandBody, Destination, DocumentRow, EventData, Page, PageEvent, ReceiptBody, ReleaseRow,
@@ -10,5 +11,7 @@ pub use inbound::{
 };
 pub use naming::{Naming, Sender};
 pub use outbound::{
-    Accrual, Customer, Fee, Line, LineQuantity, OrderCancel, Redemption, ShipTo, Submit, Tender, quantities,
+    Accrual, Customer, Fee, Fulfillment, Line, LineQuantity, OrderCancel, Promotion, Redemption, ShipTo,
+    Submit, Tender, quantities,
 };
+pub use stock::{BEFORE_THE_COUNT, Hold, HoldLine, ReservationRelease, Said, StockFact};

@@ -40,6 +40,11 @@ impl Naming {
         format!("{}_{name}", self.root.to_uppercase())
     }
 
+    /// Where a value of reference data is written.
+    pub fn reference(&self, key: &str) -> String {
+        format!("$KV.{}.{key}", self.stream("REFERENCE"))
+    }
+
     /// The stream of the commands to one participant.
     pub fn commands(&self, participant: Participant) -> String {
         self.stream(&format!("COMMANDS_{}", participant.as_str().to_uppercase()))

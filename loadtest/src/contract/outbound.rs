@@ -25,6 +25,27 @@ pub struct Submit {
     pub accrual: Option<Accrual>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub submitted_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coupons: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fulfillment: Option<Fulfillment>,
+}
+
+/// Where the goods come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the field words are the contract's, which explains them")]
+pub struct Fulfillment {
+    pub policy: String,
+}
+
+impl Submit {
+    /// Does stock that Doorbuster keeps serve it? Who says nothing is served by the allocation participant.
+    pub fn is_own(&self) -> bool {
+        let wish = self.fulfillment.as_ref();
+        self.reservation_id.is_some() || wish.is_some_and(|wish| wish.policy != "external_allocation")
+    }
 }
 
 /// Who buys, as opaque references.
@@ -45,6 +66,16 @@ pub struct Line {
     pub quantity: u32,
     pub net_minor: i64,
     pub tax_minor: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+}
+
+/// What made a line cheaper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the field words are the contract's, which explains them")]
+pub struct Promotion {
+    pub id: String,
+    pub version: u32,
 }
 
 /// One fee: due with the first shipment.

@@ -205,7 +205,7 @@ impl Load {
 
     /// The submit of the group that begins with this order.
     fn submit(&self, first: u64) -> Outgoing {
-        let plan = Plan { seed: SEED, run: String::new(), mix: Mix::Standard };
+        let plan = Plan { seed: SEED, run: String::new(), mix: Mix::Standard, lines: None };
         let body = |order: u64, id: &str| {
             let mut submit = plan.order(order).submit;
             id.clone_into(&mut submit.order_id);

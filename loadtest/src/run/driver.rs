@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::ports::{OpenError, SharedBus, Unavailable};
+use bus::ports::{OpenError, Reader, SharedBus, Unavailable};
 use domain::decider::Participant;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -26,7 +26,9 @@ use crate::auditor::{Auditor, Settings, Tally};
 use crate::contract::Naming;
 use crate::ledger::Witness;
 use crate::scenario::Scenario;
-use crate::simulators::{OutboxSettings, Profile, Profiles, Simulators, end_of, open, outbox};
+use crate::simulators::{
+    Outbox, OutboxSettings, Profile, Profiles, Simulators, StockError, StockFeed, end_of, open, outbox,
+};
 
 /// Clean orders that are watched a while longer.
 const QUIET_ORDERS: usize = 5_000;
@@ -88,6 +90,9 @@ pub enum DriveError {
     /// A stream is missing, or has lost what was not yet read.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// There is no stock to sell from.
+    #[error("stock: {0}")]
+    Stock(#[from] StockError),
     /// The shop could not be started.
     #[error("the shop: {0}")]
     Shop(String),
@@ -121,9 +126,8 @@ pub async fn drive(
         restarts,
         environment,
     } = setting;
-    let before = summing::count(&bus, &naming).await;
     let events = naming.stream("EVENTS");
-    let pages = open(&bus, &events, end_of(&bus, &events).await?).await?;
+    let mut pages = open(&bus, &events, end_of(&bus, &events).await?).await?;
     let letters = naming.stream("DLQ");
     let letters_from = end_of(&bus, &letters).await?;
     let cast = Cast { scenario: &scenario, run: &run, naming: &naming, bus: &bus };
@@ -137,17 +141,20 @@ pub async fn drive(
     let simulators =
         if external_participants { None } else { Some(cast.simulators(&observer, &base).await?) };
     let receipts = cast.listen(&observer).await?;
+    let refusing = Arc::clone(&observer);
+    let (wishes, emptying) = outbox(Arc::clone(&bus), OutboxSettings::default(), move |message, cause| {
+        refusing.unreadable(&format!("the broker refused {}: {cause}", message.subject));
+    });
+    let emptying = tokio::spawn(emptying);
+    let (quieten, quiet) = watch::channel(false);
+    let feeding = cast.sell_from_stock(&observer, &mut pages, &wishes, quiet).await?;
+    let before = summing::count(&bus, &naming).await;
     // Everything that can be slow is done.
     let start = Instant::now();
     observer.state().recorder = Recorder::new(&scenario, start);
     // A shop that is gone says so by itself, in `closed`.
     let _ = begin.send(start);
 
-    let refusing = Arc::clone(&observer);
-    let (wishes, emptying) = outbox(Arc::clone(&bus), OutboxSettings::default(), move |message, cause| {
-        refusing.unreadable(&format!("the broker refused {}: {cause}", message.subject));
-    });
-    let emptying = tokio::spawn(emptying);
     let mut play = Play {
         scenario: &scenario,
         base,
@@ -155,6 +162,7 @@ pub async fn drive(
         simulators: simulators.as_ref(),
         restarts: restarts.as_ref(),
         signal: &signal,
+        quieten: &quieten,
         start,
         behaviours: None,
         restarted: 0,
@@ -172,6 +180,7 @@ pub async fn drive(
     signal.send_replace(Signal::GiveUp);
     play.until_closed().await;
     receipts.abort();
+    feeding.inspect(JoinHandle::abort);
     drop(wishes);
     let interrupted = how.is_none();
     let aborted = how.transpose()?.flatten();
@@ -206,6 +215,23 @@ impl Cast<'_> {
         let room = Arc::new(Semaphore::new(self.scenario.in_flight.min(Semaphore::MAX_PERMITS)));
         let recorder = Recorder::new(self.scenario, Instant::now());
         Arc::new(Observer::new(orders, room, auditor, recorder))
+    }
+
+    /// Tells the stock, if Doorbuster keeps it, and goes on telling it until all shall be quiet.
+    async fn sell_from_stock(
+        &self,
+        observer: &Arc<Observer>,
+        pages: &mut Box<dyn Reader>,
+        outbox: &Outbox,
+        quiet: watch::Receiver<bool>,
+    ) -> Result<Option<JoinHandle<()>>, StockError> {
+        let orders = observer.orders();
+        let Some(supply) = orders.supply().cloned() else { return Ok(None) };
+        let (naming, run, seed) = (self.naming.clone(), self.run.to_owned(), self.scenario.seed);
+        let feed = StockFeed { supply, naming, run, seed };
+        feed.open(self.bus, &**observer, pages, outbox).await?;
+        let (observer, outbox) = (Arc::clone(observer), outbox.clone());
+        Ok(Some(tokio::spawn(async move { feed.go_on(&*observer, &outbox, quiet).await })))
     }
 
     fn shop(&self, observer: &Arc<Observer>, signal: watch::Receiver<Signal>) -> Shop {

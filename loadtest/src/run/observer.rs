@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bus::ports::{Outgoing, Stored};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 
 use super::orders::Orders;
@@ -16,13 +16,20 @@ use crate::auditor::{Auditor, NewsKind};
 use crate::contract::{Command, ReceiptBody, Submit};
 use crate::ledger::{Change, Entry, Witness};
 use crate::scenario::objective::Leg;
+use crate::simulators::Audits;
 use crate::workload::{Ends, Moment};
 
 /// What the shop has done.
 #[derive(Debug)]
 pub(super) enum Note {
-    /// An order is about to be handed to the broker; with a wish that is due later, if there is one.
-    Begun { begun: Begun, submit: Box<Submit>, legal: Ends, wish: Option<(Moment, Outgoing)> },
+    /// An order is about to be handed to the broker.
+    Begun { begun: Begun, submit: Box<Submit>, legal: Ends },
+    /// A customer is about to hold something.
+    Holding(String),
+    /// Something is to be sent when it is time; the text is the order or the reservation.
+    Later(String, Moment, Outgoing),
+    /// Somebody waits for the moment when this reservation is held, or cannot be.
+    Awaited(String, oneshot::Sender<()>),
     /// The customer is about to ask that something be cancelled.
     Asked(String),
     /// The broker has stored the submit.
@@ -63,7 +70,9 @@ pub(super) struct State {
     pub(super) auditor: Auditor,
     pub(super) recorder: Recorder,
     pub(super) errors: BTreeMap<Trouble, (u64, String)>,
-    wishes: HashMap<u64, (Moment, Outgoing)>,
+    /// By order or reservation.
+    later: HashMap<Box<str>, (Moment, Outgoing)>,
+    awaited: HashMap<Box<str>, oneshot::Sender<()>>,
 }
 
 /// See the module.
@@ -82,7 +91,8 @@ impl Observer {
         auditor: Auditor,
         recorder: Recorder,
     ) -> Self {
-        let state = State { auditor, recorder, errors: BTreeMap::new(), wishes: HashMap::new() };
+        let (errors, later, awaited) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        let state = State { auditor, recorder, errors, later, awaited };
         Self { orders, room, notes: Mutex::default(), state: Mutex::new(state) }
     }
 
@@ -112,12 +122,16 @@ impl Observer {
 
     fn take_up(&self, state: &mut State, note: Note) {
         match note {
-            Note::Begun { begun, submit, legal, wish } => {
+            Note::Begun { begun, submit, legal } => {
                 state.auditor.submitted(&submit, legal);
-                if let Some(wish) = wish {
-                    state.wishes.insert(begun.number, wish);
-                }
                 state.recorder.begun(begun);
+            }
+            Note::Holding(reservation) => state.auditor.holding(&reservation),
+            Note::Later(whom, moment, message) => {
+                state.later.insert(whom.into(), (moment, message));
+            }
+            Note::Awaited(reservation, waiting) => {
+                state.awaited.insert(reservation.into(), waiting);
             }
             Note::Asked(order) => state.auditor.asked(&order),
             Note::Acked { number, at } => state.recorder.reached(number, Leg::Ack, at),
@@ -135,7 +149,7 @@ impl Observer {
             }
             Note::Withdrawn { number, order } => {
                 state.auditor.withdrawn(&order);
-                state.wishes.remove(&number);
+                state.later.remove(&*order);
                 state.recorder.withdrawn(number, Instant::now());
                 self.room.add_permits(1);
             }
@@ -148,6 +162,14 @@ impl Observer {
         let mut state = self.state();
         let news = state.auditor.page(stored);
         for one in &news {
+            if matches!(one.kind, NewsKind::Held | NewsKind::HoldRefused) {
+                if let Some(waiting) = state.awaited.remove(&*one.order) {
+                    // Whoever does not wait any more has given up.
+                    let _ = waiting.send(());
+                }
+                due.extend(state.later.remove(&*one.order).map(|(_, message)| message));
+                continue;
+            }
             let Some(number) = self.orders.number_in(&one.order) else { continue };
             let moment = match one.kind {
                 NewsKind::Received => {
@@ -159,6 +181,7 @@ impl Observer {
                     Moment::Committed
                 }
                 NewsKind::AtNode => Moment::AtNode,
+                NewsKind::Held | NewsKind::HoldRefused => continue,
                 NewsKind::Ended => {
                     // A rejected order is settled by its end; of one that was committed, only the first sign counts.
                     state.recorder.reached(number, Leg::Commit, at);
@@ -166,13 +189,13 @@ impl Observer {
                         state.recorder.reached(number, Leg::Complete, at);
                     }
                     state.recorder.ended(number, at);
-                    state.wishes.remove(&number);
+                    state.later.remove(&*one.order);
                     self.room.add_permits(1);
                     continue;
                 }
             };
-            let is_due = state.wishes.get(&number).is_some_and(|(when, _)| *when == moment);
-            if is_due && let Some((_, wish)) = state.wishes.remove(&number) {
+            let is_due = state.later.get(&*one.order).is_some_and(|(when, _)| *when == moment);
+            if is_due && let Some((_, wish)) = state.later.remove(&*one.order) {
                 state.auditor.asked(&one.order);
                 due.push(wish);
             }
@@ -199,6 +222,12 @@ impl Observer {
     }
 }
 
+impl Audits for Observer {
+    fn audit<T>(&self, act: impl FnOnce(&mut Auditor) -> T) -> T {
+        act(&mut self.state().auditor)
+    }
+}
+
 impl Witness for Observer {
     fn command(&self, command: &Command<'_>) {
         self.state().auditor.command(command);
@@ -206,7 +235,7 @@ impl Witness for Observer {
 
     fn applied(&self, entry: Entry<'_>) {
         let mut state = self.state();
-        if let Change::Departed(units) = entry.change
+        if let Change::Departed { lines: units, .. } = entry.change
             && let Some(number) = self.orders.number_in(entry.order)
             && state.recorder.is_hot(number)
         {

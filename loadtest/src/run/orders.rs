@@ -1,8 +1,8 @@
 //! Which order comes: its class, and what it buys. Order number n is always the same for the same seed.
 
 use crate::chance::Dice;
-use crate::scenario::{Class, Data, MixShares, Scenario, Skew};
-use crate::workload::{Mix, Plan, Planned, sku};
+use crate::scenario::{Class, MixShares, Scenario};
+use crate::workload::{Goods, Mix, Plan, Planned, Supply};
 
 /// The orders of a run.
 #[derive(Debug, Clone)]
@@ -10,9 +10,8 @@ pub struct Orders {
     seed: u64,
     run: String,
     mix: MixShares,
-    data: Data,
-    /// For a skew: the sum of the weights up to each item.
-    sums: Vec<f64>,
+    lines: Option<u32>,
+    goods: Goods,
 }
 
 /// One order of a run.
@@ -31,12 +30,14 @@ pub struct Chosen {
 impl Orders {
     /// The orders of `scenario`; `run` starts every order id.
     pub fn new(scenario: &Scenario, run: &str) -> Self {
-        let sums = match scenario.data.skew {
-            Skew::Uniform => Vec::new(),
-            Skew::Zipf(exponent) => zipf(scenario.data.skus, exponent),
-        };
-        let (mix, data) = (scenario.mix, scenario.data.clone());
-        Self { seed: scenario.seed, run: run.to_owned(), mix, data, sums }
+        let goods = Goods::new(scenario.data.clone(), scenario.stock.clone(), run);
+        let (seed, mix, lines) = (scenario.seed, scenario.mix, scenario.data.lines);
+        Self { seed, run: run.to_owned(), mix, lines, goods }
+    }
+
+    /// The stock that Doorbuster keeps.
+    pub const fn supply(&self) -> Option<&Supply> {
+        self.goods.supply()
     }
 
     /// The order with this number.
@@ -49,14 +50,12 @@ impl Orders {
             Class::Cancelled => Mix::Mixed { refusals: 0, cancels: 1_000, duplicates: 0 },
             Class::Refused => Mix::Mixed { refusals: 1_000, cancels: 0, duplicates: 0 },
         };
-        let mut planned = Plan { seed: self.seed, run: self.run.clone(), mix }.order(number);
-        for line in &mut planned.submit.lines {
-            let word = [sku::OUT_OF_STOCK, sku::SHORT].into_iter().find(|word| line.sku.starts_with(word));
-            line.sku = format!("{}SKU-{}", word.unwrap_or_default(), self.item(&mut dice));
-        }
-        let is_hot = self.make_hot(&mut planned, &mut dice);
+        let mut planned =
+            Plan { seed: self.seed, run: self.run.clone(), mix, lines: self.lines }.order(number);
+        let is_hot = self.goods.put_into(&mut planned, &mut dice);
         planned.times = 1 + u32::from(dice.unit() < self.mix.duplicates);
         let is_poisoned = dice.unit() < self.mix.poison;
+        self.goods.dress(&mut planned, self.seed, number);
         Chosen { class, planned, is_hot, is_poisoned }
     }
 
@@ -76,40 +75,6 @@ impl Orders {
         }
         Class::Standard
     }
-
-    /// The number of an item, from 0.
-    fn item(&self, dice: &mut Dice) -> u64 {
-        match self.sums.last() {
-            None => dice.below(self.data.skus),
-            Some(all) => {
-                let at = dice.unit() * all;
-                self.sums.partition_point(|sum| *sum <= at) as u64
-            }
-        }
-    }
-
-    fn make_hot(&self, planned: &mut Planned, dice: &mut Dice) -> bool {
-        let Some(hot) = &self.data.hot_sku else { return false };
-        let is_wanted = dice.unit() < hot.share;
-        let Some(line) =
-            planned.submit.lines.first_mut().filter(|line| is_wanted && line.sku.starts_with("SKU-"))
-        else {
-            return false;
-        };
-        line.sku.clone_from(&hot.sku);
-        true
-    }
-}
-
-fn zipf(skus: u64, exponent: f64) -> Vec<f64> {
-    let mut sum = 0.0;
-    let weights = (1..=u32::try_from(skus).unwrap_or(u32::MAX)).map(|rank| f64::from(rank).powf(-exponent));
-    weights
-        .map(|weight| {
-            sum += weight;
-            sum
-        })
-        .collect()
 }
 
 #[cfg(test)]

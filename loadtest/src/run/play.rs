@@ -32,6 +32,8 @@ pub(super) struct Play<'a> {
     pub(super) simulators: Option<&'a Simulators>,
     pub(super) restarts: Option<&'a mpsc::Sender<()>>,
     pub(super) signal: &'a watch::Sender<Signal>,
+    /// Tells those who tell the stock that no more orders come.
+    pub(super) quieten: &'a watch::Sender<bool>,
     pub(super) start: Instant,
     pub(super) behaviours: Option<Profiles>,
     pub(super) restarted: usize,
@@ -74,6 +76,9 @@ impl Play<'_> {
             self.lead(now - self.start);
             self.is_closed =
                 self.is_closed || self.closed.try_recv() != Err(oneshot::error::TryRecvError::Empty);
+            if self.is_closed {
+                self.quieten.send_replace(true);
+            }
             let is_settled = self.look_after();
             if now - told >= TICK {
                 told = now;

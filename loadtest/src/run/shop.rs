@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bus::ports::{Expect, Outgoing, SharedBus, StoreOutcome};
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -13,8 +13,8 @@ use super::arrivals::{Arrival, Arrivals};
 use super::observer::{Note, Observer, Trouble};
 use super::orders::{Chosen, Orders};
 use super::recorder::Begun;
-use crate::contract::{Naming, Sender};
-use crate::workload::Moment;
+use crate::contract::{Hold, Naming, Sender};
+use crate::workload::{Moment, release};
 
 /// Messages that wait for the ack of the broker. When so many wait, the shop waits, is late, and the run is invalid.
 const UNACKED: usize = 20_000;
@@ -61,13 +61,20 @@ enum Purpose {
     Other,
 }
 
+type Messages = Vec<(Outgoing, Purpose)>;
+
+/// What tells that a reservation was heard of, and what is sent then.
+type AfterHold = (oneshot::Receiver<()>, Messages);
+
 /// An order, and everything that goes out with it.
 struct Prepared {
     arrival: Arrival,
     chosen: Chosen,
-    later: Option<(Moment, Outgoing)>,
-    asks: bool,
-    messages: Vec<(Outgoing, Purpose)>,
+    /// To be told to the observer before anything is sent.
+    notes: Vec<Note>,
+    messages: Messages,
+    /// To be sent once the customer's reservation is held, or cannot be.
+    after_hold: Option<AfterHold>,
 }
 
 impl Shop {
@@ -98,11 +105,20 @@ impl Shop {
                 break;
             }
             let sent = Instant::now();
-            let messages = self.announce(prepared, intended, sent);
+            let (messages, after_hold) = self.announce(prepared, intended, sent);
+            let delivery = |permit| Delivery {
+                bus: Arc::clone(&bus),
+                observer: Arc::clone(&self.observer),
+                signal: self.signal.clone(),
+                _permit: permit,
+            };
             for (message, purpose) in messages {
                 let Ok(permit) = Arc::clone(&unacked).acquire_owned().await else { return };
-                let (bus, observer) = (Arc::clone(&bus), Arc::clone(&self.observer));
-                deliveries.spawn(deliver(bus, message, purpose, observer, self.signal.clone(), permit));
+                deliveries.spawn(delivery(permit).deliver_alone(message, purpose));
+            }
+            if let Some((held, messages)) = after_hold {
+                let Ok(permit) = Arc::clone(&unacked).acquire_owned().await else { return };
+                deliveries.spawn(delivery(permit).deliver_after(held, messages));
             }
             while deliveries.try_join_next().is_some() {}
         }
@@ -129,17 +145,18 @@ impl Shop {
             (1..planned.times).map(|_| (submit.clone(), Purpose::Other)).collect();
         messages.insert(0, (submit, Purpose::Submit { number: arrival.number, order: order.to_owned() }));
         let wish = planned.cancel().map(|body| sender.message(subject("ask", "cancel"), json(&body)));
-        let (mut later, mut asks) = (None, false);
+        let (mut notes, mut before) = (Vec::new(), Vec::new());
         match planned.wish.as_ref().map(|wish| wish.moment).zip(wish) {
             Some((Moment::BeforeSubmit, wish)) => {
-                messages.insert(0, (wish, Purpose::Other));
-                asks = true;
+                before.push((wish, Purpose::Other));
+                notes.push(Note::Asked(order.to_owned()));
             }
             Some((Moment::WithSubmit, wish)) => {
                 messages.push((wish, Purpose::Other));
-                asks = true;
+                notes.push(Note::Asked(order.to_owned()));
             }
-            wish => later = wish,
+            Some((moment, wish)) => notes.push(Note::Later(order.to_owned(), moment, wish)),
+            None => {}
         }
         if chosen.is_poisoned {
             let key = format!("{}-poison-{}", self.run, arrival.number);
@@ -149,66 +166,119 @@ impl Shop {
             let message = sender.message_with_id(subject, Bytes::from_static(kind.as_bytes()), &key);
             messages.push((message, Purpose::Poison));
         }
-        Prepared { arrival, chosen, later, asks, messages }
+        if let Some(abandoned) = &planned.abandoned {
+            before.push((self.hold(&abandoned.hold, sender, &mut notes), Purpose::Other));
+            if abandoned.is_released {
+                let release = release(&self.naming, &abandoned.hold, sender);
+                notes.push(Note::Later(abandoned.hold.reservation_id.clone(), Moment::Held, release));
+            }
+        }
+        let Some(cart) = &planned.cart else {
+            before.append(&mut messages);
+            return Prepared { arrival, chosen, notes, messages: before, after_hold: None };
+        };
+        before.push((self.hold(cart, sender, &mut notes), Purpose::Other));
+        let (waiting, held) = oneshot::channel();
+        notes.push(Note::Awaited(cart.reservation_id.clone(), waiting));
+        Prepared { arrival, chosen, notes, messages: before, after_hold: Some((held, messages)) }
+    }
+
+    fn hold(&self, hold: &Hold, sender: &mut Sender, notes: &mut Vec<Note>) -> Outgoing {
+        notes.push(Note::Holding(hold.reservation_id.clone()));
+        let subject = self.naming.subject("intake", "reservation", "hold", &hold.reservation_id);
+        sender.message(subject, json(hold))
     }
 
     /// Tells of the order before anybody can hear of it.
-    fn announce(&self, prepared: Prepared, intended: Instant, sent: Instant) -> Vec<(Outgoing, Purpose)> {
-        let Prepared { arrival, chosen, later, asks, messages } = prepared;
+    fn announce(
+        &self,
+        prepared: Prepared,
+        intended: Instant,
+        sent: Instant,
+    ) -> (Messages, Option<AfterHold>) {
+        let Prepared { arrival, chosen, notes, messages, after_hold } = prepared;
         let Chosen { class, planned, is_hot, .. } = chosen;
         let begun = Begun { number: arrival.number, intended, sent, class, phase: arrival.phase, is_hot };
-        let order = planned.order_id().to_owned();
         let (legal, submit) = (planned.legal, Box::new(planned.submit));
-        self.observer.note(Note::Begun { begun, submit, legal, wish: later });
-        if asks {
-            self.observer.note(Note::Asked(order));
+        self.observer.note(Note::Begun { begun, submit, legal });
+        for note in notes {
+            self.observer.note(note);
         }
-        messages
+        (messages, after_hold)
     }
 }
 
-/// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.
-async fn deliver(
+/// Somebody who stores messages of one order.
+struct Delivery {
     bus: SharedBus,
-    message: Outgoing,
-    purpose: Purpose,
     observer: Arc<Observer>,
-    mut signal: watch::Receiver<Signal>,
+    signal: watch::Receiver<Signal>,
     _permit: OwnedSemaphorePermit,
-) {
-    let mut pause = FIRST_PAUSE;
-    let lost = |trouble: Trouble, cause: &str| {
-        observer.note(Note::Trouble(trouble, format!("{}: {cause}", message.subject)));
-        if let Purpose::Submit { number, order } = &purpose {
+}
+
+impl Delivery {
+    async fn deliver_alone(mut self, message: Outgoing, purpose: Purpose) {
+        self.deliver(message, purpose).await;
+    }
+
+    /// What follows a reservation: it is sent when that is held or cannot be.
+    async fn deliver_after(mut self, held: oneshot::Receiver<()>, messages: Messages) {
+        let is_time = tokio::select! {
+            biased;
+            _ = held => true,
+            _ = self.signal.wait_for(|signal| *signal == Signal::GiveUp) => false,
+        };
+        for (message, purpose) in messages {
+            if is_time {
+                self.deliver(message, purpose).await;
+            } else {
+                self.lost(Trouble::GivenUp, &message, &purpose, "its reservation was not heard of");
+            }
+        }
+    }
+
+    fn lost(&self, trouble: Trouble, message: &Outgoing, purpose: &Purpose, cause: &str) {
+        self.observer.note(Note::Trouble(trouble, format!("{}: {cause}", message.subject)));
+        if let Purpose::Submit { number, order } = purpose {
             // Given up is not the same as not stored: only a definite refusal takes the order out of the books.
             if trouble == Trouble::Refused {
-                observer.note(Note::Withdrawn { number: *number, order: order.clone() });
+                self.observer.note(Note::Withdrawn { number: *number, order: order.clone() });
             }
         }
-    };
-    loop {
-        let (trouble, cause) = match bus.store(message.clone(), Expect::Anything).await {
-            StoreOutcome::Stored(_) => {
-                match purpose {
-                    Purpose::Submit { number, .. } => {
-                        observer.note(Note::Acked { number, at: Instant::now() });
+    }
+
+    /// Stores one message, however often that has to be tried: its `ce-id` makes a second copy harmless.
+    async fn deliver(&mut self, message: Outgoing, purpose: Purpose) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (trouble, cause) = match self.bus.store(message.clone(), Expect::Anything).await {
+                StoreOutcome::Stored(_) => {
+                    match purpose {
+                        Purpose::Submit { number, .. } => {
+                            self.observer.note(Note::Acked { number, at: Instant::now() });
+                        }
+                        Purpose::Poison => self.observer.note(Note::PoisonStored),
+                        Purpose::Other => {}
                     }
-                    Purpose::Poison => observer.note(Note::PoisonStored),
-                    Purpose::Other => {}
+                    return;
                 }
-                return;
+                StoreOutcome::Refused(cause) => {
+                    return self.lost(Trouble::Refused, &message, &purpose, &cause);
+                }
+                StoreOutcome::Full => (Trouble::Full, "the stream is at its bound".to_owned()),
+                StoreOutcome::Unknown(cause) => (Trouble::Unknown, cause),
+                StoreOutcome::Conflict => (Trouble::Unknown, "conflict".to_owned()),
+            };
+            self.observer.note(Note::Trouble(trouble, format!("{}: {cause}", message.subject)));
+            let gave_up = tokio::select! {
+                _ = self.signal.wait_for(|signal| *signal == Signal::GiveUp) => true,
+                () = sleep(pause) => false,
+            };
+            if gave_up {
+                return self.lost(Trouble::GivenUp, &message, &purpose, &cause);
             }
-            StoreOutcome::Refused(cause) => return lost(Trouble::Refused, &cause),
-            StoreOutcome::Full => (Trouble::Full, "the stream is at its bound".to_owned()),
-            StoreOutcome::Unknown(cause) => (Trouble::Unknown, cause),
-            StoreOutcome::Conflict => (Trouble::Unknown, "conflict".to_owned()),
-        };
-        observer.note(Note::Trouble(trouble, format!("{}: {cause}", message.subject)));
-        tokio::select! {
-            _ = signal.wait_for(|signal| *signal == Signal::GiveUp) => return lost(Trouble::GivenUp, &cause),
-            () = sleep(pause) => {}
+            pause = (pause * 2).min(Duration::from_secs(1));
         }
-        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 

@@ -14,6 +14,7 @@ use super::quantity::written;
 use super::reading::Values;
 use crate::chance::PerMille;
 use crate::simulators::{Profile, Profiles};
+use crate::workload::{Limited, Policy, StockPlan};
 
 pub(super) fn build(
     name: &str,
@@ -60,6 +61,7 @@ pub(super) fn build(
         batches: run.switch("batches").unwrap_or(false),
         mix: builder.mix(values.table("mix").unwrap_or(&empty)),
         data: builder.data(values.table("data").unwrap_or(&empty)),
+        stock: values.table("stock").map(|stock| builder.stock(stock)),
         participants: builder.participants(values.table("participants").unwrap_or(&empty)),
         phases,
         faults,
@@ -77,6 +79,11 @@ fn invariants(values: Option<&Values>) -> Vec<Invariant> {
     let is_on =
         |invariant: &Invariant| values.and_then(|values| values.switch(invariant.as_str())).unwrap_or(true);
     Invariant::ALL.into_iter().filter(is_on).collect()
+}
+
+fn limited(values: Option<&Values>) -> Option<Limited> {
+    let (share, uses) = (values?.share("share")?, values?.whole("uses")?);
+    Some(Limited { share, uses: u32::try_from(uses).ok()? })
 }
 
 struct Builder<'a> {
@@ -154,6 +161,35 @@ impl Builder<'_> {
             skus: values.whole("skus").unwrap_or(500),
             skew: values.skew("skew").unwrap_or(Skew::Uniform),
             hot_sku,
+            lines: values.whole("lines").and_then(|lines| u32::try_from(lines).ok()),
+            quantity: values.whole("quantity").and_then(|quantity| u32::try_from(quantity).ok()),
+        }
+    }
+
+    fn stock(&mut self, values: &Values) -> StockPlan {
+        let given = Policy::ALL.map(|policy| values.whole(policy.as_str()));
+        let policies = if given.iter().all(Option::is_none) {
+            StockPlan::PLENTY.policies
+        } else {
+            given.map(Option::unwrap_or_default)
+        };
+        if policies.iter().sum::<u64>() == 0 {
+            self.problems.add(values.line, "stock", "all weights are 0", "give one of them a weight");
+        }
+        if values.rate("facts").is_some_and(|facts| (facts.from - facts.to).abs() > f64::EPSILON) {
+            self.wrong(values, "facts", "a ramp", "give one rate: facts come evenly");
+        }
+        let small = |key: &str, default| {
+            values.whole(key).and_then(|number| u32::try_from(number).ok()).unwrap_or(default)
+        };
+        StockPlan {
+            policies,
+            nodes: small("nodes", StockPlan::PLENTY.nodes),
+            units: small("units", StockPlan::PLENTY.units),
+            abandoned: values.share("abandoned").unwrap_or(0.0),
+            facts_per_second: values.rate("facts").map_or(0.0, |facts| facts.from),
+            promotion: limited(values.table("promotion")),
+            coupon: limited(values.table("coupon")),
         }
     }
 

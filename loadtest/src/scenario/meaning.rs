@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::objective::Objective;
 use super::quantity::Ramp;
 use crate::simulators::Profiles;
+use crate::workload::StockPlan;
 
 /// A load test: what is sent, who answers how, what goes wrong, and what must hold.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct Scenario {
     pub mix: MixShares,
     /// What they buy.
     pub data: Data,
+    /// How they get it from stock that Doorbuster keeps; none = all is allocated outside.
+    pub stock: Option<StockPlan>,
     /// How participants behave while nothing is wrong with them.
     pub participants: Profiles,
     /// What goes wrong.
@@ -162,6 +165,16 @@ pub struct Data {
     pub skew: Skew,
     /// The one that everybody wants.
     pub hot_sku: Option<HotSku>,
+    /// How many lines each order has; none = as its class has it.
+    pub lines: Option<u32>,
+    /// How many units each line has; none = as its class has it.
+    pub quantity: Option<u32>,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { skus: 500, skew: Skew::Uniform, hot_sku: None, lines: None, quantity: None }
+    }
 }
 
 /// How unevenly items are wanted.
@@ -280,10 +293,14 @@ impl Invariant {
     /// The checks of the auditor that it stands for.
     pub const fn checks(self) -> &'static [&'static str] {
         match self {
-            Self::NoLost => {
-                &["order-ends", "events-are-dense", "pages-in-order", "dead-letters-are-expected"]
-            }
-            Self::ExactlyOneTerminal => &["final-is-final", "receipt-is-true"],
+            Self::NoLost => &[
+                "order-ends",
+                "reservation-ends",
+                "events-are-dense",
+                "pages-in-order",
+                "dead-letters-are-expected",
+            ],
+            Self::ExactlyOneTerminal => &["final-is-final", "receipt-is-true", "reservation-ends-once"],
             Self::MoneyBalances => &[
                 "captured-is-departed",
                 "authorized-is-spent",
@@ -295,7 +312,14 @@ impl Invariant {
             Self::NoDoubleEffect => {
                 &["key-applied-once", "key-has-one-payload", "effect-key-stays", "documents-in-order"]
             }
-            Self::NoOversell => &["units-are-conserved", "stock-is-not-oversold"],
+            Self::NoOversell => &[
+                "units-are-conserved",
+                "stock-is-conserved",
+                "stock-is-told",
+                "stock-is-not-oversold",
+                "no-hold-is-left",
+                "uses-are-within-limits",
+            ],
             Self::FormOfContract => &["form"],
         }
     }

@@ -104,6 +104,11 @@ pub static ROOT: Section = Section {
         field("mix", Kind::Table(&MIX), "Which orders come, and how often."),
         field("data", Kind::Table(&DATA), "What is bought."),
         field(
+            "stock",
+            Kind::Table(&STOCK),
+            "Stock that Doorbuster keeps itself; without it, the allocation participant decides who gets what.",
+        ),
+        field(
             "participants",
             Kind::Table(&PARTICIPANTS),
             "How the simulated participants behave while nothing is wrong.",
@@ -213,6 +218,70 @@ static DATA: Section = Section {
         field("skus", Kind::Whole(1, 1_000_000), "How many different items; default 500."),
         field("skew", Kind::Skew, "How unevenly they are wanted; default uniform."),
         field("hot_sku", Kind::Table(&HOT_SKU), "One item that everybody wants."),
+        field("quantity", Kind::Whole(1, 1_000), "Units of each line; without it, one to nine."),
+        field(
+            "lines",
+            Kind::Whole(1, 50),
+            "Lines of each order; without it, three for standard orders and one to five for others.",
+        ),
+    ],
+};
+
+static STOCK: Section = Section {
+    fields: &[
+        field(
+            "hold_at_submit",
+            Kind::Whole(0, 1_000_000),
+            "Weight of orders whose units are held before they are paid for; the default where no weight is given.",
+        ),
+        field(
+            "use_reservation",
+            Kind::Whole(0, 1_000_000),
+            "Weight of orders of customers who have held the units before; their time counts from that hold on.",
+        ),
+        field(
+            "allocate_after_commit",
+            Kind::Whole(0, 1_000_000),
+            "Weight of orders that get their units once they are committed.",
+        ),
+        field(
+            "external_allocation",
+            Kind::Whole(0, 1_000_000),
+            "Weight of orders whose units the allocation participant gives.",
+        ),
+        field(
+            "nodes",
+            Kind::Whole(1, 64),
+            "Nodes that ship; an item is kept at five of eight of them; default 3.",
+        ),
+        field(
+            "units",
+            Kind::Whole(0, 1_000_000_000),
+            "Units of each item, all nodes together; default 3000000. Those of hot_sku are its stock, at all nodes.",
+        ),
+        field(
+            "abandoned",
+            Kind::Share,
+            "For each order, so many holds that nobody buys: released, or their time passes.",
+        ),
+        field(
+            "facts",
+            Kind::Rate,
+            "Receipts and adjustments a second; some come twice, some are older than the count.",
+        ),
+        field("promotion", Kind::Table(&LIMITED), "A promotion of first lines; each unit is a use."),
+        field("coupon", Kind::Table(&LIMITED), "A coupon; each order is a use."),
+    ],
+};
+
+static LIMITED: Section = Section {
+    fields: &[
+        needed("share", Kind::Share, "The part of orders that wants it."),
+        needed(
+            "uses",
+            Kind::Whole(0, 1_000_000_000),
+            "How often it can be used; whoever comes later is rejected.",
+        ),
     ],
 };
 
@@ -319,7 +388,7 @@ static INVARIANTS: Section = Section {
         field(
             "no_oversell",
             Kind::Switch,
-            "No unit departs that was not allocated, and no hot item beyond its stock.",
+            "No unit departs that was not allocated, no item is sold beyond its stock, and nothing stays held for nobody.",
         ),
         field("form_of_contract", Kind::Switch, "Every message has the form of the contract."),
     ],

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::workload::{Limited, StockPlan};
+
 use super::{Class, FaultKind, Invariant, Problems, Scenario, Spacing, builtin, schema};
 use domain::decider::Participant;
 
@@ -119,6 +121,33 @@ fn settings_of_the_server_may_have_dots() {
             .unwrap();
     assert_eq!(scenario.server["order.erp.most_ms"], "5000");
     assert_eq!(scenario.server["node.idle_after_ms"], "200");
+}
+
+#[test]
+fn stock_is_kept_only_if_it_is_asked_for_and_has_defaults() {
+    assert_eq!(parse(LEAST).unwrap().stock, None);
+    let plain = parse(&format!("{LEAST}[stock]\n")).unwrap().stock.unwrap();
+    assert_eq!(plain, StockPlan::PLENTY);
+    let text = "[data]\nlines = 5\nquantity = 2\n[stock]\nallocate_after_commit = 3\nexternal_allocation = 1\nnodes = 8\nunits = 40\n\
+                abandoned = \"5%\"\nfacts = \"20/s\"\ncoupon = { share = \"10%\", uses = 7 }\n";
+    let scenario = parse(&format!("{LEAST}{text}")).unwrap();
+    assert_eq!((scenario.data.lines, scenario.data.quantity), (Some(5), Some(2)));
+    let stock = scenario.stock.unwrap();
+    assert_eq!((stock.policies, stock.nodes, stock.units), ([0, 0, 3, 1], 8, 40));
+    assert_eq!(stock.coupon, Some(Limited { share: 0.1, uses: 7 }));
+    assert!((stock.facts_per_second - 20.0).abs() < 1e-9 && stock.promotion.is_none());
+}
+
+#[test]
+fn stock_that_makes_no_sense_is_told() {
+    let text = "[stock]\nhold_at_submit = 0\nfacts = \"1..9/s\"\npromotion = { share = \"1%\" }\nnods = 3\n";
+    let told = problems(&format!("{LEAST}{text}")).join("\n");
+    for expected in ["unknown key; did you mean nodes?", "stock.promotion.uses: is missing"] {
+        assert!(told.contains(expected), "{told}");
+    }
+    let text = "[stock]\nhold_at_submit = 0\nfacts = \"1..9/s\"\n";
+    let told = problems(&format!("{LEAST}{text}")).join("\n");
+    assert!(told.contains("all weights are 0") && told.contains("facts come evenly"), "{told}");
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl Trade for Fulfillment {
         Some(Departure {
             parcel: format!("{shipment_id}/{parcel_id}"),
             body,
-            change: Change::Departed(lines),
+            change: Change::Departed { node: shipment.node.clone(), lines },
         })
     }
 

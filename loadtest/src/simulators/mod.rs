@@ -14,9 +14,12 @@ mod payment;
 mod position;
 mod runner;
 mod simulator;
+mod stock;
 
 pub use behaviour::{Profile, Profiles, are_patient};
 pub use outbox::{Outbox, OutboxSettings, outbox};
 pub use position::end_of;
 pub(crate) use position::open;
 pub use simulator::{Forgotten, Simulator, Simulators};
+pub use stock::StockError;
+pub(crate) use stock::{Audits, StockFeed};

@@ -74,6 +74,8 @@ pub enum Moment {
     BeforeSubmit,
     /// Right after the submit.
     WithSubmit,
+    /// Once what somebody wants to hold is held, or cannot be.
+    Held,
     /// Once the order is committed.
     Committed,
     /// Once a node has units of it.

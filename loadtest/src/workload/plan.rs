@@ -2,11 +2,12 @@
 
 use crate::chance::Dice;
 use crate::contract::{
-    Accrual, Customer, Fee, Line, LineQuantity, OrderCancel, Redemption, ShipTo, Submit, Tender,
+    Accrual, Customer, Fee, Hold, Line, LineQuantity, OrderCancel, Redemption, ShipTo, Submit, Tender,
 };
 
 use super::fate::{Ends, Fate, Moment, Wish, sku, token};
 use super::mix::Mix;
+use super::supply::Abandoned;
 
 const CURRENCIES: [&str; 7] = ["EUR", "EUR", "EUR", "USD", "GBP", "JPY", "KWD"];
 
@@ -19,6 +20,8 @@ pub struct Plan {
     pub run: String,
     /// What kinds of orders.
     pub mix: Mix,
+    /// How many lines each order has; none = as its kind has it.
+    pub lines: Option<u32>,
 }
 
 /// One order to be submitted.
@@ -34,6 +37,10 @@ pub struct Planned {
     pub times: u32,
     /// How it may end.
     pub legal: Ends,
+    /// What the customer holds before he orders it.
+    pub cart: Option<Hold>,
+    /// What somebody holds beside it and never buys.
+    pub abandoned: Option<Abandoned>,
 }
 
 impl Planned {
@@ -59,9 +66,9 @@ impl Plan {
         let order_id = format!("{}-{number}", self.run);
         let mut dice = Dice::new(self.seed, &["order", &number.to_string()]);
         match self.mix {
-            Mix::Standard => standard(order_id, &mut dice),
+            Mix::Standard => standard(order_id, self.lines.unwrap_or(3), &mut dice),
             Mix::Mixed { refusals, cancels, duplicates } => {
-                let mut planned = smooth(mixed(order_id, &mut dice));
+                let mut planned = smooth(mixed(order_id, self.lines, &mut dice));
                 if dice.happens(refusals) {
                     refuse(&mut planned, &mut dice);
                 } else if dice.happens(cancels) {
@@ -75,20 +82,29 @@ impl Plan {
 }
 
 fn smooth(submit: Submit) -> Planned {
-    Planned { submit, fate: Fate::Smooth, wish: None, times: 1, legal: Ends::COMPLETED }
+    Planned {
+        submit,
+        fate: Fate::Smooth,
+        wish: None,
+        times: 1,
+        legal: Ends::COMPLETED,
+        cart: None,
+        abandoned: None,
+    }
 }
 
-fn standard(order_id: String, dice: &mut Dice) -> Planned {
+fn standard(order_id: String, lines: u32, dice: &mut Dice) -> Planned {
     let lines =
-        (1..=3).map(|line| plain_line(line, 1 + line % 2, 1_000 + dice.amount(0, 8_999), dice)).collect();
+        (1..=lines).map(|line| plain_line(line, 1 + line % 2, 1_000 + dice.amount(0, 8_999), dice)).collect();
     let mut submit = bare(order_id, lines, Vec::new());
     submit.customer = Some(customer("m-", dice));
     submit.redemption = Some(Redemption { points: 1_000, value_minor: 500 });
     smooth(submit)
 }
 
-fn mixed(order_id: String, dice: &mut Dice) -> Submit {
-    let lines = (1..=dice.small(1, 5))
+fn mixed(order_id: String, lines: Option<u32>, dice: &mut Dice) -> Submit {
+    let some = dice.small(1, 5);
+    let lines = (1..=lines.unwrap_or(some))
         .map(|line| {
             let price = *dice.pick(&[1, 99, 100, 1_999, 0]);
             let net = if price == 0 { dice.amount(1, 99_999) } else { price };
@@ -146,6 +162,9 @@ fn bare(order_id: String, lines: Vec<Line>, fees: Vec<Fee>) -> Submit {
         ship_to: Some(ship_to(1, 1, &mut Dice::new(0, &["address"]))),
         accrual: None,
         submitted_at: Some("2026-11-27T08:00:00Z".to_owned()),
+        coupons: Vec::new(),
+        reservation_id: None,
+        fulfillment: None,
     }
 }
 
@@ -156,6 +175,7 @@ fn plain_line(line: u32, quantity: u32, net_minor: i64, dice: &mut Dice) -> Line
         quantity,
         net_minor,
         tax_minor: net_minor * 19 / 100,
+        promotion: None,
     }
 }
 
@@ -244,7 +264,7 @@ fn cancel(planned: &mut Planned, dice: &mut Dice) {
     planned.legal = match (is_whole, moment) {
         (false, _) => Ends::COMPLETED,
         (true, Moment::Committed | Moment::AtNode) => Ends::COMMITTED,
-        (true, Moment::BeforeSubmit | Moment::WithSubmit) => Ends::ANY,
+        (true, Moment::BeforeSubmit | Moment::WithSubmit | Moment::Held) => Ends::ANY,
     };
     // Some units cannot be taken away before there is an order that has them.
     let moment = if moment == Moment::BeforeSubmit && !is_whole { Moment::WithSubmit } else { moment };
@@ -259,6 +279,7 @@ pub fn worked_example(order_id: &str) -> Submit {
         quantity,
         net_minor,
         tax_minor,
+        promotion: None,
     };
     let lines = vec![line(1, "SKU-A", 3, 5_000, 1_000), line(2, "SKU-B", 1, 1_999, 400)];
     let shipping = Fee { fee: "shipping".to_owned(), net_minor: 499, tax_minor: 100 };
@@ -274,7 +295,7 @@ mod tests {
     use super::{Fate, Mix, Plan};
 
     fn plan(mix: Mix) -> Plan {
-        Plan { seed: 7, run: "t".to_owned(), mix }
+        Plan { seed: 7, run: "t".to_owned(), mix, lines: None }
     }
 
     #[test]

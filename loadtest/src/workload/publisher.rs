@@ -10,10 +10,12 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
 use super::fate::Moment;
+use super::goods::Goods;
 use super::plan::{Plan, Planned};
 use super::stopwatch::Stopwatch;
 use crate::auditor::{Auditor, News, NewsKind};
-use crate::contract::{Naming, ReceiptBody, Sender};
+use crate::chance::Dice;
+use crate::contract::{Hold, Naming, ReceiptBody, ReservationRelease, Sender};
 use crate::simulators::Outbox;
 
 /// How fast orders come.
@@ -27,6 +29,9 @@ pub struct Pace {
     pub in_flight: usize,
 }
 
+/// Messages that are sent when it is time, by order or reservation.
+type Later = HashMap<Box<str>, (Moment, Vec<Outgoing>)>;
+
 /// Somebody who buys.
 #[derive(Debug)]
 pub struct Publisher {
@@ -36,12 +41,20 @@ pub struct Publisher {
     auditor: Arc<Mutex<Auditor>>,
     stopwatch: Mutex<Stopwatch>,
     room: Semaphore,
-    wishes: Mutex<HashMap<Box<str>, (Moment, Outgoing)>>,
+    /// What is sent later, by order or reservation.
+    later: Mutex<Later>,
+    goods: Option<Goods>,
 }
 
 impl Publisher {
-    /// A publisher that tells `auditor` of everything before it sends it.
-    pub fn new(plan: Plan, pace: Pace, naming: Naming, auditor: Arc<Mutex<Auditor>>) -> Self {
+    /// A publisher that tells `auditor` of everything before it sends it; orders buy `goods`, or what they were made with.
+    pub fn new(
+        plan: Plan,
+        pace: Pace,
+        naming: Naming,
+        auditor: Arc<Mutex<Auditor>>,
+        goods: Option<Goods>,
+    ) -> Self {
         Self {
             plan,
             pace,
@@ -49,7 +62,8 @@ impl Publisher {
             auditor,
             stopwatch: Mutex::default(),
             room: Semaphore::new(pace.in_flight.clamp(1, Semaphore::MAX_PERMITS)),
-            wishes: Mutex::default(),
+            later: Mutex::default(),
+            goods,
         }
     }
 
@@ -74,9 +88,18 @@ impl Publisher {
             }
             let Ok(permit) = self.room.acquire().await else { return };
             permit.forget();
-            let planned = self.plan.order(number);
+            let planned = self.planned(number);
             self.submit(planned, intended.unwrap_or_else(Instant::now), &mut sender, outbox).await;
         }
+    }
+
+    fn planned(&self, number: u64) -> Planned {
+        let mut planned = self.plan.order(number);
+        if let Some(goods) = &self.goods {
+            goods.put_into(&mut planned, &mut Dice::new(self.plan.seed, &["goods", &number.to_string()]));
+            goods.dress(&mut planned, self.plan.seed, number);
+        }
+        planned
     }
 
     fn intended(&self, start: Instant, number: u64) -> Option<Instant> {
@@ -100,20 +123,41 @@ impl Publisher {
         match planned.wish.as_ref().map(|wish| wish.moment).zip(wish) {
             Some((Moment::BeforeSubmit, wish)) => before = Some(wish),
             Some((Moment::WithSubmit, wish)) => after = Some(wish),
-            Some(later) => {
-                locked(&self.wishes).insert(order.into(), later);
-            }
+            Some((moment, wish)) => self.say_later(order, moment, vec![wish]),
             None => {}
         }
         if let Some(wish) = before {
             self.ask(order, wish, outbox).await;
         }
-        for _ in 0..planned.times {
-            outbox.put(submit.clone()).await;
+        if let Some(abandoned) = &planned.abandoned {
+            if abandoned.is_released {
+                let release = release(&self.naming, &abandoned.hold, sender);
+                self.say_later(&abandoned.hold.reservation_id, Moment::Held, vec![release]);
+            }
+            self.hold(&abandoned.hold, sender, outbox).await;
         }
+        let mut messages: Vec<Outgoing> = (0..planned.times).map(|_| submit.clone()).collect();
         if let Some(wish) = after {
-            self.ask(order, wish, outbox).await;
+            locked(&self.auditor).asked(order);
+            messages.push(wish);
         }
+        if let Some(cart) = &planned.cart {
+            self.say_later(&cart.reservation_id, Moment::Held, messages);
+            return self.hold(cart, sender, outbox).await;
+        }
+        for message in messages {
+            outbox.put(message).await;
+        }
+    }
+
+    fn say_later(&self, whom: &str, moment: Moment, messages: Vec<Outgoing>) {
+        locked(&self.later).insert(whom.into(), (moment, messages));
+    }
+
+    async fn hold(&self, hold: &Hold, sender: &mut Sender, outbox: &Outbox) {
+        locked(&self.auditor).holding(&hold.reservation_id);
+        let subject = self.naming.subject("intake", "reservation", "hold", &hold.reservation_id);
+        outbox.put(sender.message(subject, json(hold))).await;
     }
 
     async fn ask(&self, order: &str, wish: Outgoing, outbox: &Outbox) {
@@ -140,10 +184,11 @@ impl Publisher {
     pub async fn news(&self, news: &News, outbox: &Outbox) {
         let moment = match news.kind {
             NewsKind::Received => return,
+            NewsKind::Held | NewsKind::HoldRefused => Moment::Held,
             NewsKind::Committed => Moment::Committed,
             NewsKind::AtNode => Moment::AtNode,
             NewsKind::Ended => {
-                locked(&self.wishes).remove(&*news.order);
+                locked(&self.later).remove(&*news.order);
                 self.stopwatch().settled(&news.order);
                 self.room.add_permits(1);
                 return;
@@ -153,14 +198,28 @@ impl Publisher {
             self.stopwatch().settled(&news.order);
         }
         let due = {
-            let mut wishes = locked(&self.wishes);
-            let is_due = wishes.get(&*news.order).is_some_and(|(when, _)| *when == moment);
-            if is_due { wishes.remove(&*news.order) } else { None }
+            let mut later = locked(&self.later);
+            let is_due = later.get(&*news.order).is_some_and(|(when, _)| *when == moment);
+            if is_due { later.remove(&*news.order) } else { None }
         };
-        if let Some((_, wish)) = due {
-            self.ask(&news.order, wish, outbox).await;
+        let Some((_, messages)) = due else { return };
+        if moment != Moment::Held {
+            locked(&self.auditor).asked(&news.order);
+        }
+        for message in messages {
+            outbox.put(message).await;
         }
     }
+}
+
+/// The customer does not need what he holds.
+pub(crate) fn release(naming: &Naming, hold: &Hold, sender: &mut Sender) -> Outgoing {
+    let reservation_id = hold.reservation_id.clone();
+    let subject = naming.subject("ask", "reservation", "release", &reservation_id);
+    sender.message(
+        subject,
+        json(&ReservationRelease { reservation_id, reason: "changed their mind".to_owned() }),
+    )
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -128,7 +128,7 @@ fn given_a_page_told_twice_when_audited_then_it_is_caught() {
 fn given_a_departure_that_was_consumed_but_not_applied_when_audited_then_it_is_caught() {
     let one_more = |story: &mut Story| {
         let at = place(story, |step| tells(step, "order.completed"));
-        let change = Change::Departed(crate::fabricated::units(1, 1));
+        let change = crate::fabricated::departed(crate::fabricated::units(1, 1));
         story.steps.insert(at, Step::Applied { key: "sh-1/p3".to_owned(), effect: String::new(), change });
     };
     assert_caught(Check::CapturedIsDeparted, one_more);

@@ -31,6 +31,11 @@ pub(crate) fn units(line: u32, quantity: u32) -> Vec<LineQuantity> {
     vec![LineQuantity { line, quantity }]
 }
 
+/// A parcel left the only node.
+pub(crate) fn departed(lines: Vec<LineQuantity>) -> Change {
+    Change::Departed { node: "n-1".to_owned(), lines }
+}
+
 impl Story {
     fn new(order: &str) -> Self {
         Self { order: order.to_owned(), steps: Vec::new(), sequence: 0, version: 0 }
@@ -145,7 +150,7 @@ pub(crate) fn worked_story(order: &str) -> Story {
 fn shipped(story: &mut Story, parcel: u32, gone: (u32, u32), sums: (i64, i64, i64, i64), invoice: &Value) {
     let (captured, points, delta, target) = sums;
     let lines = units(gone.0, gone.1);
-    let change = Change::Departed(lines.clone());
+    let change = departed(lines.clone());
     story.steps.push(Step::Applied { key: format!("sh-1/p{parcel}"), effect: String::new(), change });
     story.page(&[("shipment.dispatched", json!({"lines": lines}))]);
     let settlement = format!("s-{captured}");

@@ -7,3 +7,4 @@ mod fabricated;
 mod participants;
 mod runs;
 mod scenarios;
+mod stock_defects;

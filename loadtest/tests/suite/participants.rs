@@ -99,7 +99,7 @@ async fn given_an_address_with_three_parcels_when_released_then_the_parcels_add_
         .sum();
     assert_eq!(sent, 10);
     assert_eq!(
-        diary.0.lock().unwrap().iter().filter(|change| matches!(change, Change::Departed(_))).count(),
+        diary.0.lock().unwrap().iter().filter(|change| matches!(change, Change::Departed { .. })).count(),
         3
     );
 }

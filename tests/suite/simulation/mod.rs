@@ -4,6 +4,7 @@
 
 mod letters;
 mod play;
+mod stock;
 mod ways;
 
 use std::time::Duration;
@@ -25,6 +26,9 @@ fn seeds(given: std::ops::Range<u64>) -> Vec<u64> {
 
 fn assert_clean(played: &Played, seed: u64) {
     let verdict = &played.report.verdict;
+    for line in &played.told {
+        println!("{line}");
+    }
     assert!(
         verdict.clean,
         "DOORBUSTER_SEED={seed}: {} violations in {} simulated seconds, first ones: {:#?}, node: {}",

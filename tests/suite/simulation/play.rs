@@ -14,8 +14,10 @@ use bus::memory::MemoryBus;
 use bus::ports::{Expect, Outgoing, SharedBus};
 use bytes::Bytes;
 use domain::envelope::Headers;
-use domain::order::{Order, Policies};
 use domain::time::Timestamp;
+use doorbuster::config::Config;
+use doorbuster::product::Kinds;
+use doorbuster::{composition, product};
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunOptions};
 use tokio::time::Instant;
@@ -75,6 +77,8 @@ pub(super) struct Played {
     pub(super) sent: Sent,
     /// How many dead letters each message has.
     pub(super) letters: BTreeMap<String, u64>,
+    /// What was told of the entities that the first violations name; empty if there are none.
+    pub(super) told: Vec<String>,
     /// Those of the last life.
     pub(super) faults: Faults,
     pub(super) simulated: Duration,
@@ -83,18 +87,33 @@ pub(super) struct Played {
 /// Runs `orders` orders through `lives`; the last one must live to the end. Lives that come after the end of all orders are
 /// not lived.
 pub(super) fn play(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
+    play_for(seed, |options| RunOptions { in_flight: 50, ..options }, orders, lives)
+}
+
+/// The same with options of the run.
+pub(super) fn play_for(
+    seed: u64,
+    options: impl FnOnce(RunOptions) -> RunOptions,
+    orders: u64,
+    lives: Vec<Life>,
+) -> Played {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing")
     };
     System::with_tokio_rt(runtime).block_on(async move {
-        let played = tokio::time::timeout(BOUND, run(seed, orders, lives)).await;
+        let played = tokio::time::timeout(BOUND, run(seed, options, orders, lives)).await;
         let bound = BOUND.as_secs();
         played.unwrap_or_else(|_| panic!("DOORBUSTER_SEED={seed}: not ended after {bound} simulated seconds"))
     })
 }
 
-async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
+async fn run(
+    seed: u64,
+    options: impl FnOnce(RunOptions) -> RunOptions,
+    orders: u64,
+    lives: Vec<Life>,
+) -> Played {
     let begin = Instant::now();
     let layout = Layout::new("retail", PARTITIONS, 1);
     let clock = Arc::new(RuntimeClock::starting_at(BEGIN));
@@ -105,13 +124,12 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
     let mut ways = Ways::of(seed);
     let together = TogetherBus::new(broker.clone(), seed);
     let shops: SharedBus = Arc::new(together.clone());
-    let options = RunOptions {
+    let options = options(RunOptions {
         profiles: ways.profiles(),
         format: ways.shop_format,
         batch_partitions: ways.shop_batches,
-        in_flight: 50,
         ..RunOptions::new(orders, seed, "sim")
-    };
+    });
     let mut load = actix::spawn(loadtest::demo::run(options, shops, Naming::default(), |_| ()));
     send_nonsense(&broker).await;
 
@@ -120,9 +138,13 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
         let faulty = FaultyBus::new(broker.clone(), life.plan);
         let config = ways.config(format!("life-{number}"));
         let bus: SharedBus = Arc::new(faulty.clone());
-        let policies = Policies::default();
+        let policies = product::policies(&Config::default());
+        // Whoever dies forgets what it has watched, and reads it again.
+        let mut watcher = composition::watcher(&policies, broker.clone(), layout.clone());
+        watcher.read_all(|reason| panic!("{reason}")).await;
+        let watching = actix::spawn(watcher.watch());
         let node =
-            node::start::<Order>(config, policies, bus, layout.clone(), clock.clone(), Placement::Here);
+            node::start::<Kinds>(config, policies, bus, layout.clone(), clock.clone(), Placement::Here);
         let longest = match life.ends {
             Ends::Never => BOUND,
             Ends::AtCrash => Duration::from_mins(10),
@@ -134,11 +156,14 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
             report = &mut load => {
                 let status = format!("{:?}", node.status());
                 node.drain().await;
+                watching.abort();
+                let report = report.expect("the load does not panic").expect("the memory bus is always there");
                 return Played {
                     status,
+                    told: told_of(&broker, &layout, &report).await,
                     sent: together.sent(),
                     letters: letters(&broker, &layout).await,
-                    report: report.expect("the load does not panic").expect("the memory bus is always there"),
+                    report,
                     journal_hash: journal_hash(&broker, &layout).await,
                     crashes,
                     faults: faulty.faults(),
@@ -150,9 +175,36 @@ async fn run(seed: u64, orders: u64, lives: Vec<Life>) -> Played {
                 crashes += 1;
             }
         }
+        watching.abort();
         ways.lose_snapshots(&broker, &layout).await;
     }
     panic!("DOORBUSTER_SEED={seed}: the last life ended before the orders did");
+}
+
+/// Every event about the entities that the first violations name, oldest first in each partition.
+async fn told_of(broker: &SharedBus, layout: &Layout, report: &Report) -> Vec<String> {
+    let violations = report.verdict.violations.iter().take(2);
+    let words = violations.filter_map(|told| told.split([' ', ':']).find(|word| word.starts_with("sim-")));
+    let names: Vec<String> =
+        words.map(|word| word.split('~').next().unwrap_or_default().to_owned()).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let mut told = Vec::new();
+    for stored in everything(broker, &layout.name(StreamId::Events)).await {
+        let page: serde_json::Value = serde_json::from_slice(&stored.body).expect("a page is JSON");
+        let events = page["events"].as_array().expect("a page has events").iter();
+        let lines = events
+            .map(|event| format!("{} {} {} {}", event["time"], event["key"], event["type"], event["data"]));
+        let is_named = |line: &String| {
+            names.iter().any(|name| {
+                let ends = ['"', '~', ':'].map(|end| format!("{name}{end}"));
+                ends.iter().any(|end| line.contains(end))
+            })
+        };
+        told.extend(lines.filter(is_named));
+    }
+    told
 }
 
 /// A batch of which each item is wrong in its own way.

@@ -5,6 +5,7 @@ use actors::config::{Batches, Formats, NodeConfig};
 use actors::flow::FlowConfig;
 use bus::layout::{Layout, StreamId};
 use bus::ports::SharedBus;
+use domain::further::Further;
 use domain::messages::body::Format;
 use loadtest::chance::Dice;
 use loadtest::simulators::{Profile, Profiles};
@@ -93,6 +94,7 @@ impl Ways {
             checkpoint_age_ms: 200,
             purge_interval_ms: 150,
             journal_keep_ms: self.journal_keep_ms,
+            further: Further::ALL,
             flow: FlowConfig {
                 live_orders: self.live_orders,
                 live_orders_least: self.live_orders.min(3),
