@@ -18,6 +18,11 @@ fn given_held_units_when_they_are_lost_then_the_newest_claims_are_named_first() 
     let victims: Vec<(&str, u64, bool)> = told["victims"].as_array().unwrap().iter().map(victim).collect();
     assert_eq!(victims, [("r-2:1:1", 3, false), ("r-3:1:1", 1, true)]);
     assert_eq!(cell.numbers(), [6, 7, 3, 0]);
+    let view: Value = serde_json::from_str(&cell.view()).unwrap();
+    assert_eq!((&view["oversold"], &view["victims"]), (&json!(4), &cell.last("stock.oversold")["victims"]));
+    cell.receive(4, "m-2");
+    let view: Value = serde_json::from_str(&cell.view()).unwrap();
+    assert_eq!((&view["oversold"], view.get("victims")), (&json!(0), None));
 }
 
 fn victim(row: &Value) -> (&str, u64, bool) {
