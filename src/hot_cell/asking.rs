@@ -75,7 +75,12 @@ fn over_http(path: &str, interval: Duration, stop: &AtomicBool) -> Questions {
     let agent = config.build().new_agent();
     let (mut answers, mut due) = (Answers::default(), Instant::now());
     while !stop.load(Ordering::Relaxed) {
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        // Who is woken early waits on.
+        while let left = due.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            std::thread::park_timeout(left);
+        }
         let answer = agent.get(path).call().and_then(|mut answer| answer.body_mut().read_to_string());
         answers.add(due, answer.is_ok_and(|body| body.contains("\"available\"")));
         due += interval;

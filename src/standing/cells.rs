@@ -84,6 +84,7 @@ impl Stage {
         shelving.count(0..found.cells, 2).await;
         let decisions = found.orders * Until::Released.inputs() + found.cells;
         server.until("decisions_total", decisions).await?;
+        server.until(IN_MEMORY, found.orders + found.cells).await?;
         sleep(self.settling).await;
         found.together_in_memory = server.metric(IN_MEMORY).await?;
         found.together_resident_mib = server.resident()? >> 20;
