@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use loadtest::contract::Naming;
 use loadtest::run::{Ending, Summary};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,18 +39,21 @@ struct Order {
 }
 
 /// Looks up a sample of the orders of a run in which all have ended: each must be known, and ended there, too.
-pub(super) async fn agree(api: &str, run: &str, summary: &mut Summary) {
+pub(super) async fn agree(api: &str, run: &str, naming: &Naming, summary: &mut Summary) {
     let orders = summary.orders.submitted;
     let sample = orders.min(SAMPLE);
     for place in 0..sample {
         let order = format!("{run}-{}", place * orders / sample);
-        let found = get(api, &format!("/api/v1/orders/{order}")).await;
+        let tenant = naming.tenant_of(&order);
+        let found = get(api, &format!("/api/v1/orders/{order}?tenant={tenant}")).await;
         let wrong = match found {
             Ok((200, body)) => match serde_json::from_str::<Order>(&body) {
                 Ok(found) if ENDS.contains(&found.phase.as_str()) => None,
                 Ok(found) => Some(format!("its phase over HTTP is {}", found.phase)),
                 Err(cause) => Some(format!("it cannot be read over HTTP: {cause}")),
             },
+            // Nothing is remembered of an order that was turned away.
+            Ok((404, _)) if summary.orders.turned_away > 0 => None,
             Ok((status, _)) => Some(format!("HTTP answers {status}")),
             Err(cause) => Some(format!("HTTP does not answer: {cause}")),
         };

@@ -113,10 +113,11 @@ async fn measured(scenario: &Scenario, target: &TargetOptions, quiet: bool) -> R
     let asked_to_end = until_asked_to_end()?;
     let mut stage = Stage::open(scenario, target).await?;
     let (display, run) = (Display::new(quiet), stage.run.clone());
+    let naming = stage.naming.clone().with_tenants(&scenario.data.tenants);
     let setting = Setting {
         scenario: Arc::new(scenario.clone()),
         run: run.clone(),
-        naming: stage.naming.clone(),
+        naming: naming.clone(),
         partitions: stage.partitions,
         external_participants: target.external_participants,
         bus: stage.bus.clone(),
@@ -133,7 +134,7 @@ async fn measured(scenario: &Scenario, target: &TargetOptions, quiet: bool) -> R
     summary.restarts = restarts;
     // An order that has not ended is told already.
     if let Some(api) = target.api.as_deref().filter(|_| summary.orders.open == 0) {
-        api::agree(api, &run, &mut summary).await;
+        api::agree(api, &run, &naming, &mut summary).await;
     }
     Ok(summary)
 }

@@ -104,8 +104,10 @@ async fn a_running_server_is_loaded_and_a_missed_objective_has_its_exit_code() {
         "{}",
         summary["ending"]
     );
-    // Again on the same streams: runs keep apart.
-    assert_whole(&run(&scenario(&folder, ""), 0, &target).await);
+    // Again on the same streams, now for two tenants: runs keep apart.
+    let tenants = folder.path().join("tenants.toml");
+    std::fs::write(&tenants, SHORT.replace("[data]\n", "[data]\ntenants = [\"eu\", \"us\"]\n")).unwrap();
+    assert_whole(&run(&tenants, 0, &target).await);
 
     let kills = scenario(&folder, "[[faults]]\nkind = \"restart\"\nat = \"2s\"\n");
     let refused = loadtest(&[&["run", text(&kills)], &target[..]].concat()).await;

@@ -73,6 +73,14 @@ impl Case {
         }
     }
 
+    /// Nobody has told or done anything about it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.accepted.is_none()
+            && self.events.received == 0
+            && self.ledger == Sums::default()
+            && self.keys.are_none()
+    }
+
     /// A participant has read a command.
     pub(crate) fn command(&mut self, command: &Command<'_>, findings: &mut Findings) {
         findings.holds(Check::Form, command.body.order_id == command.key, || {

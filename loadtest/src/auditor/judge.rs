@@ -62,7 +62,8 @@ pub struct Auditor {
     quiet: VecDeque<Arc<str>>,
     unsettled: usize,
     forgotten: Vec<Arc<str>>,
-    pages: BTreeMap<u32, u64>,
+    /// The last record by tenant and partition: a record has pages for each of its tenants.
+    pages: BTreeMap<(Box<str>, u32), u64>,
     stock: Stock,
     record: Record,
     tally: Tally,
@@ -132,6 +133,23 @@ impl Auditor {
         self.stock.is_heard()
     }
 
+    /// A receipt says that the order was refused without being begun. It is out of the books: nothing may have happened to it, and
+    /// whatever is heard of it from now on is a violation.
+    pub fn turned_away(&mut self, order: &str) {
+        let Some(case) = self.cases.get(order) else { return };
+        let (is_open, is_untouched) = (case.stage == Stage::Open, case.is_untouched());
+        let mut findings = Findings::default();
+        findings.holds(Check::ReceiptIsTrue, is_untouched, || {
+            "a receipt says that it was not begun, but something has happened to it".to_owned()
+        });
+        self.record.add(order, findings);
+        if is_open && is_untouched {
+            self.cases.remove(order);
+            self.tally.open -= 1;
+            self.tally.turned_away += 1;
+        }
+    }
+
     /// The customer is about to ask that something be cancelled.
     pub fn asked(&mut self, order: &str) {
         if let Some(case) = self.cases.get_mut(order) {
@@ -193,10 +211,15 @@ impl Auditor {
                 return Vec::new();
             }
         };
-        let last = self.pages.insert(page.partition, page.journal_sequence).unwrap_or(0);
+        let tenant = stored.subject.split('.').nth(3).unwrap_or_default();
+        let place = (tenant.into(), page.partition);
+        let last = self.pages.insert(place, page.journal_sequence).unwrap_or(0);
         let mut findings = Findings::default();
         findings.holds(Check::PagesInOrder, page.journal_sequence > last, || {
-            format!("partition {}: page {} came after page {last}", page.partition, page.journal_sequence)
+            format!(
+                "{tenant}, partition {}: page {} came after page {last}",
+                page.partition, page.journal_sequence
+            )
         });
         self.record.add("-", findings);
         let news = page.events.iter().filter_map(|event| self.event(event)).collect();

@@ -21,6 +21,11 @@ struct EffectSeen {
 }
 
 impl Keys {
+    /// No command was seen.
+    pub(crate) const fn are_none(&self) -> bool {
+        self.payloads.is_empty() && self.applied.is_empty()
+    }
+
     /// Judges a command. True if its key was not seen before.
     pub(crate) fn see(&mut self, command: &Command<'_>, findings: &mut Findings) -> bool {
         let key = digest(&command.idempotency_key);

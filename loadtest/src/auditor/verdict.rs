@@ -20,6 +20,9 @@ pub struct Tally {
     pub cancelled: u64,
     /// Of these, ended `rejected`.
     pub rejected: u64,
+    /// Of these, refused without being begun: overloaded or expired, so that they may come again.
+    #[serde(default)]
+    pub turned_away: u64,
     /// Of these, not ended.
     pub open: u64,
 }

@@ -309,4 +309,36 @@ pub struct ReceiptBody<'a> {
     /// `accepted`, `rejected` or `pending`.
     #[serde(borrow)]
     pub outcome: Cow<'a, str>,
+    /// The version of the order; 0 = it was never begun.
+    #[serde(default)]
+    pub order_version: u64,
+    /// Why it was rejected.
+    #[serde(borrow, default)]
+    pub reason: Option<ReceiptReason<'a>>,
+}
+
+/// Why something was rejected.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReceiptReason<'a> {
+    /// In one word.
+    #[serde(borrow)]
+    pub code: Cow<'a, str>,
+}
+
+impl ReceiptBody<'_> {
+    /// Was an order refused without being begun, so that it may come again? Nothing of it may be remembered then.
+    pub fn is_turned_away(&self) -> bool {
+        ["expired", "overloaded", "throttled"].into_iter().any(|code| self.is_rejected_as(code))
+    }
+
+    /// Was it too late to begin it? There is a dead letter of it, too.
+    pub fn is_expired(&self) -> bool {
+        self.is_rejected_as("expired")
+    }
+
+    fn is_rejected_as(&self, code: &str) -> bool {
+        self.outcome == "rejected"
+            && self.order_version == 0
+            && self.reason.as_ref().is_some_and(|reason| reason.code == code)
+    }
 }

@@ -6,8 +6,8 @@ mod outbound;
 mod stock;
 
 pub use inbound::{
-    Command, CommandBody, Destination, DocumentRow, EventData, Page, PageEvent, ReceiptBody, ReleaseRow,
-    TenderRow, Unreadable, as_json,
+    Command, CommandBody, Destination, DocumentRow, EventData, Page, PageEvent, ReceiptBody, ReceiptReason,
+    ReleaseRow, TenderRow, Unreadable, as_json,
 };
 pub use naming::{Naming, Sender};
 pub use outbound::{

@@ -5,11 +5,14 @@ use bytes::Bytes;
 use domain::decider::Participant;
 use domain::envelope::Headers;
 
-/// Where things are on the wire: the root of all subjects, one tenant, and the stream names that go with them.
+use crate::chance::Dice;
+
+/// Where things are on the wire: the root of all subjects, the tenants, and the stream names that go with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Naming {
     root: String,
-    tenant: String,
+    /// Never empty.
+    tenants: Vec<String>,
 }
 
 impl Default for Naming {
@@ -21,18 +24,33 @@ impl Default for Naming {
 impl Naming {
     /// `root` is the first token of every subject; streams are named after it in capitals.
     pub fn new(root: &str, tenant: &str) -> Self {
-        Self { root: root.to_owned(), tenant: tenant.to_owned() }
+        Self { root: root.to_owned(), tenants: vec![tenant.to_owned()] }
     }
 
-    /// The tenant token.
-    pub fn tenant(&self) -> &str {
-        &self.tenant
+    /// The same with these tenants; without any, as before.
+    #[must_use]
+    pub fn with_tenants(self, tenants: &[String]) -> Self {
+        let tenants = if tenants.is_empty() { self.tenants } else { tenants.to_vec() };
+        Self { root: self.root, tenants }
     }
 
-    /// `<root>.v1.<plane>.<tenant>.<domain>.<name>.<last>`.
-    pub fn subject(&self, plane: &str, domain: &str, name: &str, last: &str) -> String {
-        let parts = [self.root.as_str(), "v1", plane, self.tenant.as_str(), domain, name, last];
+    /// Whose order this is. Of several tenants each has about as many; the id alone says which, so that shop, participants and
+    /// auditor need not tell each other.
+    pub fn tenant_of(&self, order: &str) -> &str {
+        let count = self.tenants.len() as u64;
+        let place = if count == 1 { 0 } else { Dice::new(0, &["tenant", order]).below(count) };
+        &self.tenants[usize::try_from(place).expect("it is below the number of tenants")]
+    }
+
+    /// `<root>.v1.<plane>.<tenant>.<domain>.<name>.<order>`.
+    pub fn subject(&self, plane: &str, domain: &str, name: &str, order: &str) -> String {
+        let parts = [self.root.as_str(), "v1", plane, self.tenant_of(order), domain, name, order];
         parts.join(".")
+    }
+
+    /// The filter for these subjects of all orders and tenants.
+    pub fn of_all(&self, plane: &str, domain: &str, name: &str) -> String {
+        [self.root.as_str(), "v1", plane, "*", domain, name, "*"].join(".")
     }
 
     /// The stream with this name after the root, `EVENTS` for example.
@@ -107,6 +125,18 @@ mod tests {
             "retail.v1.reply.main.payment.captured.o-1"
         );
         assert_eq!(naming.commands(Participant::Erp), "RETAIL_COMMANDS_ERP");
+    }
+
+    #[test]
+    fn given_several_tenants_when_orders_come_then_each_has_one_of_them_and_all_have_some() {
+        let naming = Naming::default().with_tenants(&["eu".to_owned(), "us".to_owned()]);
+        let of = |number: u32| naming.tenant_of(&format!("r-{number}")).to_owned();
+        let in_europe = (0..1_000).filter(|number| of(*number) == "eu").count();
+        assert!((400..600).contains(&in_europe), "{in_europe}");
+        let subject = naming.subject("intake", "order", "submit", "r-7");
+        assert_eq!(subject, format!("retail.v1.intake.{}.order.submit.r-7", of(7)));
+        assert_eq!(naming.of_all("receipt", "r", "submit"), "retail.v1.receipt.*.r.submit.*");
+        assert_eq!(Naming::default().with_tenants(&[]), Naming::default());
     }
 
     #[test]

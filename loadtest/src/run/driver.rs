@@ -188,8 +188,8 @@ pub async fn drive(
         simulators.stop().await?;
     }
     emptying.abort();
-    let poison = observer.state().recorder.counts.poison;
-    let expected = if interrupted { 0 } else { poison };
+    let counts = observer.state().recorder.counts;
+    let expected = if interrupted { 0 } else { counts.poison + counts.expired };
     let letters = letters::count(&bus, &letters, letters_from, &format!("{run}-"), expected).await?;
     let streams = summing::since(&before, &summing::count(&bus, &naming).await);
     let books = if external_participants { Books::Unseen } else { Books::Seen };
@@ -238,6 +238,7 @@ impl Cast<'_> {
         Shop {
             orders: observer.orders(),
             arrivals: Arrivals::new(self.scenario),
+            expires: self.scenario.expires,
             naming: self.naming.clone(),
             run: self.run.to_owned(),
             observer: Arc::clone(observer),
@@ -257,7 +258,7 @@ impl Cast<'_> {
     }
 
     async fn listen(&self, observer: &Arc<Observer>) -> Result<JoinHandle<()>, Unavailable> {
-        let subject = self.naming.subject("receipt", self.run, "submit", "*");
+        let subject = self.naming.of_all("receipt", self.run, "submit");
         let mut subscription = self.bus.subscribe(&subject).await?;
         let observer = Arc::clone(observer);
         Ok(tokio::spawn(async move {

@@ -66,10 +66,10 @@ impl Evidence<'_> {
     }
 }
 
-/// The part of submitted orders that the broker refused or that did not end.
+/// The part of submitted orders that the broker refused, that the server did not begin, or that did not end.
 pub(super) fn errors_rate(orders: Tally, recorder: &Recorder) -> f64 {
     let sent = recorder.counts.sent.max(1);
-    as_f64(orders.open + recorder.counts.refused) / as_f64(sent)
+    as_f64(orders.open + orders.turned_away + recorder.counts.refused) / as_f64(sent)
 }
 
 /// Looks at the objectives that may stop a run while it goes on.
@@ -212,6 +212,7 @@ mod tests {
             class: Class::Standard,
             phase: 0,
             is_hot: false,
+            copies: 1,
         };
         recorder.begun(begun);
         recorder.reached(0, Leg::Commit, start + Duration::from_millis(100));

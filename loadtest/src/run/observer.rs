@@ -203,6 +203,18 @@ impl Observer {
         (due, !news.is_empty())
     }
 
+    /// The server has not begun an order, and says so.
+    fn turned_away(&self, state: &mut State, receipt: &ReceiptBody<'_>, at: Instant) {
+        let Some(number) = self.orders.number_in(&receipt.order_id) else { return };
+        if !state.recorder.turned_away(number, at) {
+            return;
+        }
+        state.auditor.turned_away(&receipt.order_id);
+        state.recorder.counts.expired += u64::from(receipt.is_expired());
+        state.later.remove(&*receipt.order_id);
+        self.room.add_permits(1);
+    }
+
     /// A receipt has come.
     pub(super) fn receipt(&self, body: &[u8], at: Instant) {
         let mut state = self.state();
@@ -210,6 +222,10 @@ impl Observer {
             state.auditor.unreadable("a receipt that is not of the form of the contract");
             return;
         };
+        if receipt.is_turned_away() {
+            self.turned_away(&mut state, &receipt, at);
+            return;
+        }
         let accepted = match receipt.outcome.as_ref() {
             "accepted" => true,
             "rejected" => false,

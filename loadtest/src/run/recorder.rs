@@ -101,6 +101,8 @@ struct Running {
     seen: [bool; 4],
     has_ended: bool,
     is_hot: bool,
+    /// How many of its copies were not turned away.
+    copies: u32,
 }
 
 /// An order that was just sent.
@@ -112,6 +114,8 @@ pub(super) struct Begun {
     pub(super) class: Class,
     pub(super) phase: usize,
     pub(super) is_hot: bool,
+    /// How often it was sent.
+    pub(super) copies: u32,
 }
 
 /// How often what happened.
@@ -133,6 +137,8 @@ pub(super) struct Counts {
     pub(super) given_up: u64,
     /// Measured orders that were completed.
     pub(super) completed: u64,
+    /// Orders that were turned away because it was too late to begin them: so many dead letters must be there.
+    pub(super) expired: u64,
     /// Units of the hot item that departed.
     pub(super) hot_departed: u64,
 }
@@ -171,7 +177,7 @@ impl Recorder {
 
     /// An order was handed to the client of the broker.
     pub(super) fn begun(&mut self, begun: Begun) {
-        let Begun { number, intended, sent, class, phase, is_hot } = begun;
+        let Begun { number, intended, sent, class, phase, is_hot, copies } = begun;
         let counts = intended >= self.warm_up;
         self.counts.sent += 1;
         self.counts.counted += u64::from(counts);
@@ -184,7 +190,17 @@ impl Recorder {
         self.series.see(sent, Sign::Sent, None);
         self.running.insert(
             number,
-            Running { intended, sent, class, phase, counts, seen: [false; 4], has_ended: false, is_hot },
+            Running {
+                intended,
+                sent,
+                class,
+                phase,
+                counts,
+                seen: [false; 4],
+                has_ended: false,
+                is_hot,
+                copies,
+            },
         );
     }
 
@@ -222,6 +238,20 @@ impl Recorder {
         running.has_ended = true;
         self.series.see(at, Sign::Ended, None);
         self.forget(number);
+    }
+
+    /// The server has refused a copy of an order without beginning it. True if it was the last one: the order has ended, and its
+    /// refusal is no commit.
+    pub(super) fn turned_away(&mut self, number: u64, at: Instant) -> bool {
+        let Some(running) = self.running.get_mut(&number).filter(|running| !running.has_ended) else {
+            return false;
+        };
+        running.copies = running.copies.saturating_sub(1);
+        if running.copies > 0 {
+            return false;
+        }
+        self.ended(number, at);
+        true
     }
 
     /// The broker has refused the submit of an order: no ack will come.
@@ -265,7 +295,21 @@ mod tests {
     }
 
     fn begun(number: u64, intended: Instant, sent: Instant) -> Begun {
-        Begun { number, intended, sent, class: Class::Standard, phase: 0, is_hot: false }
+        Begun { number, intended, sent, class: Class::Standard, phase: 0, is_hot: false, copies: 1 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_order_is_turned_away_with_its_last_copy_and_its_ack_is_still_measured() {
+        let mut recorder = recorder();
+        let at = Instant::now() + Duration::from_secs(2);
+        recorder.begun(Begun { copies: 2, ..begun(1, at, at) });
+        assert!(!recorder.turned_away(1, at), "its other copy may be begun");
+        assert!(recorder.turned_away(1, at));
+        assert!(!recorder.turned_away(1, at), "it has ended");
+        recorder.reached(1, Leg::Ack, at + Duration::from_millis(2));
+        let counts = [Leg::Ack, Leg::Commit].map(|leg| recorder.corrected[leg.place()].count());
+        assert_eq!(counts, [1, 0]);
+        assert!(recorder.running.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

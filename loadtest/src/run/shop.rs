@@ -41,6 +41,8 @@ pub(super) enum Signal {
 pub(super) struct Shop {
     pub(super) orders: Arc<Orders>,
     pub(super) arrivals: Arrivals,
+    /// See [`crate::scenario::Scenario::expires`].
+    pub(super) expires: Option<Duration>,
     pub(super) naming: Naming,
     pub(super) run: String,
     pub(super) observer: Arc<Observer>,
@@ -84,9 +86,9 @@ impl Shop {
         let unacked = Arc::new(Semaphore::new(UNACKED));
         let mut deliveries = JoinSet::new();
         while let Some(arrival) = self.arrivals.next() {
-            // Made before its time, so that making it delays nothing.
-            let prepared = self.prepare(arrival, &mut sender);
             let intended = start + arrival.at;
+            // Made before its time, so that making it delays nothing.
+            let prepared = self.prepare(arrival, intended, &mut sender);
             let room = Arc::clone(&self.room);
             let turn = async {
                 sleep_until(intended).await;
@@ -134,13 +136,16 @@ impl Shop {
         }
     }
 
-    fn prepare(&self, arrival: Arrival, sender: &mut Sender) -> Prepared {
+    fn prepare(&self, arrival: Arrival, intended: Instant, sender: &mut Sender) -> Prepared {
         let chosen = self.orders.order(arrival.number);
         let planned = &chosen.planned;
         let order = planned.order_id();
         let subject = |plane: &str, name: &str| self.naming.subject(plane, "order", name, order);
         let mut submit = sender.message(subject("intake", "submit"), json(&planned.submit));
         submit.headers.push("Reply-To", self.naming.subject("receipt", &self.run, "submit", order));
+        if let Some(expires) = self.expires {
+            submit.headers.push("ce-expirytime", text_of(intended + expires));
+        }
         let mut messages: Vec<(Outgoing, Purpose)> =
             (1..planned.times).map(|_| (submit.clone(), Purpose::Other)).collect();
         messages.insert(0, (submit, Purpose::Submit { number: arrival.number, order: order.to_owned() }));
@@ -198,7 +203,15 @@ impl Shop {
     ) -> (Messages, Option<AfterHold>) {
         let Prepared { arrival, chosen, notes, messages, after_hold } = prepared;
         let Chosen { class, planned, is_hot, .. } = chosen;
-        let begun = Begun { number: arrival.number, intended, sent, class, phase: arrival.phase, is_hot };
+        let begun = Begun {
+            number: arrival.number,
+            intended,
+            sent,
+            class,
+            phase: arrival.phase,
+            is_hot,
+            copies: planned.times,
+        };
         let (legal, submit) = (planned.legal, Box::new(planned.submit));
         self.observer.note(Note::Begun { begun, submit, legal });
         for note in notes {
@@ -280,6 +293,15 @@ impl Delivery {
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
+}
+
+/// What the clock on the wall will show at that moment, as the contract writes it.
+fn text_of(at: Instant) -> String {
+    let (now, wall) = (Instant::now(), jiff::Timestamp::now());
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let ahead = millis(at.saturating_duration_since(now)) - millis(now.saturating_duration_since(at));
+    let at = jiff::Timestamp::from_millisecond(wall.as_millisecond().saturating_add(ahead));
+    at.unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 fn json(body: &impl serde::Serialize) -> Bytes {

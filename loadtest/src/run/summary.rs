@@ -119,7 +119,7 @@ pub struct Measured {
     pub completed: u64,
     /// Completed orders a second after the warm-up.
     pub throughput: f64,
-    /// The part of all submitted orders that was refused by the broker or did not end.
+    /// The part of all submitted orders that was refused by the broker, was turned away by the server, or did not end.
     pub errors_rate: f64,
     /// Dead letters of this run.
     pub dead_letters: u64,

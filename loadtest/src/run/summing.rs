@@ -7,8 +7,9 @@ use std::time::Duration;
 use bus::ports::SharedBus;
 
 use super::judgement::{Books, Evidence, Findings, ended, errors_rate, invariants};
+use super::letters::Letters;
 use super::observer::{Observer, State};
-use super::recorder::Times;
+use super::recorder::{Counts, Times};
 use super::summary::{
     Environment, ErrorResult, FORMAT, FaultTold, Group, LegTimes, Measured, PhaseTimes, Summary, Told,
 };
@@ -24,8 +25,8 @@ pub(super) struct Outcome {
     pub(super) aborted: Option<String>,
     pub(super) interrupted: bool,
     pub(super) books: Books,
-    /// Dead letters of this run, and one that should not be there.
-    pub(super) letters: (u64, Option<String>),
+    /// Dead letters of this run.
+    pub(super) letters: Letters,
     pub(super) streams: BTreeMap<String, u64>,
     pub(super) seconds: f64,
 }
@@ -38,12 +39,12 @@ pub(super) fn sum_up(
 ) -> Summary {
     let state = observer.state();
     let recorder = &state.recorder;
-    let (dead_letters, unexpected) = outcome.letters;
+    let dead_letters = outcome.letters.all();
     let mut verdict = state.auditor.verdict();
     if outcome.interrupted {
         forgive_open(&mut verdict);
     } else {
-        check_letters(&mut verdict, dead_letters, recorder.counts.poison, unexpected);
+        check_letters(&mut verdict, &outcome.letters, recorder.counts);
     }
     check_stock(&mut verdict, scenario, recorder.counts.hot_departed);
     let orders = verdict.orders;
@@ -97,12 +98,24 @@ pub(super) fn sum_up(
     }
 }
 
-/// Each poison message becomes one dead letter, and nothing else does.
-fn check_letters(verdict: &mut Verdict, found: u64, expected: u64, unexpected: Option<String>) {
-    let what = match (found == expected, unexpected) {
-        (true, None) => return verdict.checks += 1,
-        (_, Some(letter)) => format!("a good message became a dead letter: {letter}"),
-        (false, None) => format!("expected {expected} dead letters, got {found}"),
+/// Each poison message and each order that came too late becomes one dead letter. A wish may, if its order was turned away.
+fn check_letters(verdict: &mut Verdict, letters: &Letters, counts: Counts) {
+    let (found, expected) = ((letters.poison, letters.expired), (counts.poison, counts.expired));
+    let what = match &letters.unexpected {
+        Some(letter) => format!("a good message became a dead letter: {letter}"),
+        None if found != expected => {
+            format!(
+                "expected {} of poison and {} too late, got {} and {}",
+                expected.0, expected.1, found.0, found.1
+            )
+        }
+        None if letters.wishes > verdict.orders.turned_away => {
+            format!(
+                "{} wishes found no order, {} were turned away",
+                letters.wishes, verdict.orders.turned_away
+            )
+        }
+        None => return verdict.checks += 1,
     };
     violated(verdict, "dead-letters-are-expected", &what);
 }

@@ -30,6 +30,9 @@ fn head(page: &mut String, summary: &Summary) {
         orders.open,
         summary.scenario.seed
     );
+    if orders.turned_away > 0 {
+        let _ = writeln!(page, "turned away {} that the server did not begin", orders.turned_away);
+    }
     let _ = writeln!(
         page,
         "measured    {} orders after {} s of warm-up, {:.1} completed/s, {:.1} broker messages an order, {:.1} s in all",

@@ -37,6 +37,8 @@ pub(super) fn build(
         let remedy = format!("must be shorter than all phases together ({})", written(total(&phases)));
         builder.problems.add(run.line("warmup"), run.name("warmup"), written(warm_up), remedy);
     }
+    let mix = builder.mix(values.table("mix").unwrap_or(&empty));
+    let expires = builder.expires(run, mix);
     let whole = |key: &str, default: u64| run.whole(key).unwrap_or(default);
     Some(Scenario {
         name: values.text("name").unwrap_or_else(|| name.to_owned()),
@@ -46,6 +48,7 @@ pub(super) fn build(
         warm_up,
         patience: run.time("patience").unwrap_or(Duration::from_mins(1)),
         in_flight: usize::try_from(whole("in_flight", 200_000)).ok()?,
+        expires,
         spacing: if run.text("arrivals").as_deref() == Some("even") {
             Spacing::Even
         } else {
@@ -59,8 +62,8 @@ pub(super) fn build(
             Writing::Default
         },
         batches: run.switch("batches").unwrap_or(false),
-        mix: builder.mix(values.table("mix").unwrap_or(&empty)),
-        data: builder.data(values.table("data").unwrap_or(&empty)),
+        mix,
+        data: builder.data(values.table("data").unwrap_or(&empty), values.has("stock")),
         stock: values.table("stock").map(|stock| builder.stock(stock)),
         participants: builder.participants(values.table("participants").unwrap_or(&empty)),
         phases,
@@ -134,6 +137,19 @@ impl Builder<'_> {
         phases
     }
 
+    /// Times of the shop are those of the server's own rules, so they are not scaled.
+    fn expires(&mut self, run: &Values, mix: MixShares) -> Option<Duration> {
+        let expires = run.time("expires")?;
+        if expires.is_zero() {
+            self.wrong(run, "expires", "0s", "give orders some time, or leave it out");
+        }
+        if mix.duplicates > 0.0 {
+            let remedy = "leave out mix.duplicates: of an order that is sent twice, one may be refused and the other begun";
+            self.wrong(run, "expires", written(expires), remedy);
+        }
+        Some(expires)
+    }
+
     fn mix(&mut self, values: &Values) -> MixShares {
         let given = Class::ALL.map(|class| values.whole(class.as_str()));
         let weights =
@@ -145,7 +161,7 @@ impl Builder<'_> {
         MixShares { weights, duplicates: share("duplicates"), poison: share("poison") }
     }
 
-    fn data(&mut self, values: &Values) -> Data {
+    fn data(&mut self, values: &Values, has_stock: bool) -> Data {
         let hot_sku = values.table("hot_sku").and_then(|hot| {
             let (sku, share) = (hot.text("id")?, hot.share("share")?);
             let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
@@ -157,10 +173,15 @@ impl Builder<'_> {
             let stock = hot.whole("stock").and_then(|stock| u32::try_from(stock).ok());
             Some(HotSku { sku, share, stock })
         });
+        let tenants = values.names("tenants").unwrap_or_default();
+        if tenants.len() > 1 && has_stock {
+            self.wrong(values, "tenants", "several", "leave out [stock]: stock is of one tenant");
+        }
         Data {
             skus: values.whole("skus").unwrap_or(500),
             skew: values.skew("skew").unwrap_or(Skew::Uniform),
             hot_sku,
+            tenants,
             lines: values.whole("lines").and_then(|lines| u32::try_from(lines).ok()),
             quantity: values.whole("quantity").and_then(|quantity| u32::try_from(quantity).ok()),
         }

@@ -28,6 +28,8 @@ pub struct Scenario {
     pub patience: Duration,
     /// How many orders may be under way; beyond it the generator waits, is late, and the run is invalid.
     pub in_flight: usize,
+    /// How long after it was meant to come an order may be begun, as its submit says; none = as long as the server likes.
+    pub expires: Option<Duration>,
     /// How arrivals lie in time.
     pub spacing: Spacing,
     /// 99 of 100 arrivals must be sent this soon after they were meant to, or the run is invalid.
@@ -165,6 +167,8 @@ pub struct Data {
     pub skew: Skew,
     /// The one that everybody wants.
     pub hot_sku: Option<HotSku>,
+    /// Whose orders they are; none = those of the tenant `main`.
+    pub tenants: Vec<String>,
     /// How many lines each order has; none = as its class has it.
     pub lines: Option<u32>,
     /// How many units each line has; none = as its class has it.
@@ -173,7 +177,14 @@ pub struct Data {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { skus: 500, skew: Skew::Uniform, hot_sku: None, lines: None, quantity: None }
+        Self {
+            skus: 500,
+            skew: Skew::Uniform,
+            hot_sku: None,
+            tenants: Vec::new(),
+            lines: None,
+            quantity: None,
+        }
     }
 }
 

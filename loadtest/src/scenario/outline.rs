@@ -9,6 +9,8 @@ pub const MOST_PHASES: usize = 32;
 pub const MOST_FAULTS: usize = 64;
 /// The most objectives.
 pub const MOST_OBJECTIVES: usize = 32;
+/// The most tenants.
+pub const MOST_TENANTS: usize = 64;
 /// The highest rate, in orders a second.
 pub const MOST_RATE: f64 = 1_000_000.0;
 /// The most orders of a run.
@@ -35,6 +37,8 @@ pub enum Kind {
     Share,
     /// `uniform` or `zipf(1.1)`.
     Skew,
+    /// At most so many different tokens of a subject: `["eu", "us"]`.
+    Names(usize),
     /// A table with these keys.
     Table(&'static Section),
     /// So many tables with these keys.
@@ -56,6 +60,9 @@ impl Kind {
             Self::Times => "a time such as \"5ms\", or two such as \"1ms..20ms\"".to_owned(),
             Self::Share => "a part of a hundred such as \"0.5%\"".to_owned(),
             Self::Skew => "\"uniform\", or \"zipf(1.1)\" with an exponent from 0.1 to 5".to_owned(),
+            Self::Names(most) => format!(
+                "1 to {most} different names such as [\"eu\", \"us\"], of lower case letters, digits, _ and -"
+            ),
             Self::Table(_) => "a table".to_owned(),
             Self::Tables(_, most) => format!("1 to {most} tables"),
             Self::Settings => "a table of configuration keys".to_owned(),
@@ -150,6 +157,11 @@ static RUN: Section = Section {
             Kind::Whole(1, 5_000_000),
             "Orders that may be under way; beyond it the generator is late; default 200000.",
         ),
+        field(
+            "expires",
+            Kind::Time,
+            "What is not begun so long after it was meant to come is refused, as the header ce-expirytime says; default: no header.",
+        ),
         field("arrivals", Kind::Choice(&["poisson", "even"]), "How arrivals lie in time; default poisson."),
         field(
             "max_lateness",
@@ -218,6 +230,11 @@ static DATA: Section = Section {
         field("skus", Kind::Whole(1, 1_000_000), "How many different items; default 500."),
         field("skew", Kind::Skew, "How unevenly they are wanted; default uniform."),
         field("hot_sku", Kind::Table(&HOT_SKU), "One item that everybody wants."),
+        field(
+            "tenants",
+            Kind::Names(MOST_TENANTS),
+            "Whose orders they are, each about as many; default: those of the tenant main.",
+        ),
         field("quantity", Kind::Whole(1, 1_000), "Units of each line; without it, one to nine."),
         field(
             "lines",
@@ -372,7 +389,7 @@ static INVARIANTS: Section = Section {
         field(
             "no_lost",
             Kind::Switch,
-            "Every order ends, every event is told once, dead letters are exactly the poison messages.",
+            "Every order ends, every event is told once, dead letters are exactly the poison messages and the orders that came too late.",
         ),
         field(
             "exactly_one_terminal",

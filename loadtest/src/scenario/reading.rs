@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use domain::ids::Token;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -30,6 +31,7 @@ pub(super) enum Value {
     Times(Duration, Duration),
     Share(f64),
     Skew(Skew),
+    Names(Vec<String>),
     Table(Values),
     Tables(Vec<Values>),
     Settings(BTreeMap<String, String>),
@@ -64,6 +66,7 @@ impl Values {
     getter!(time, Time, Duration);
     getter!(share, Share, f64);
     getter!(skew, Skew, Skew);
+    getter!(names, Names, Vec<String>);
     getter!(settings, Settings, BTreeMap<String, String>);
 
     pub(super) fn times(&self, key: &str) -> Option<(Duration, Duration)> {
@@ -271,8 +274,24 @@ fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         }
         (Kind::Share, DeValue::String(text)) => quantity::share(text).map(Value::Share),
         (Kind::Skew, DeValue::String(text)) => skew(text).map(Value::Skew),
+        (Kind::Names(most), DeValue::Array(array)) if (1..=most).contains(&array.len()) => {
+            names(array.iter().map(Spanned::get_ref)).map(Value::Names)
+        }
         _ => None,
     }
+}
+
+/// Different tokens of a subject.
+fn names<'a, 'b: 'a>(items: impl Iterator<Item = &'a DeValue<'b>>) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for item in items {
+        let DeValue::String(text) = item else { return None };
+        if Token::new(text).is_err() || names.iter().any(|name| name == text.as_ref()) {
+            return None;
+        }
+        names.push(text.to_string());
+    }
+    Some(names)
 }
 
 fn skew(text: &str) -> Option<Skew> {

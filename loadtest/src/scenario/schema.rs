@@ -42,6 +42,13 @@ fn form(kind: Kind) -> Value {
         Kind::Times => text(format!(r"{time}(\.\.{time})?")),
         Kind::Share => text(format!("{NUMBER}%")),
         Kind::Skew => text(format!(r"(uniform|zipf\({NUMBER}\))")),
+        Kind::Names(most) => json!({
+            "type": "array",
+            "minItems": 1,
+            "maxItems": most,
+            "uniqueItems": true,
+            "items": { "type": "string", "pattern": "^[a-z0-9_-]{1,32}$" },
+        }),
         Kind::Table(section) => object(section),
         Kind::Tables(section, most) => {
             json!({ "type": "array", "minItems": 1, "maxItems": most, "items": object(section) })

@@ -31,6 +31,25 @@ fn the_least_scenario_has_defaults_for_everything_else() {
 }
 
 #[test]
+fn tenants_are_different_names() {
+    let with = |tenants: &str| format!("{LEAST}[data]\ntenants = {tenants}\n");
+    assert_eq!(parse(&with("[\"eu\", \"us\"]")).unwrap().data.tenants, ["eu", "us"]);
+    assert_eq!(parse(LEAST).unwrap().data.tenants, Vec::<String>::new());
+    for wrong in ["[]", "[\"eu\", \"eu\"]", "[\"e.u\"]", "[5]", "\"eu\""] {
+        assert!(problems(&with(wrong))[0].contains("data.tenants"), "{wrong}");
+    }
+}
+
+#[test]
+fn orders_that_expire_come_once_and_have_some_time() {
+    let with = |run: &str, mix: &str| format!("{LEAST}[run]\nexpires = \"{run}\"\n[mix]\n{mix}\n");
+    let fine = parse(&with("5s", "standard = 1")).unwrap();
+    assert_eq!((fine.expires, parse(LEAST).unwrap().expires), (Some(Duration::from_secs(5)), None));
+    assert!(problems(&with("0s", "standard = 1"))[0].contains("run.expires"));
+    assert!(problems(&with("5s", "standard = 1\nduplicates = \"1%\""))[0].contains("mix.duplicates"));
+}
+
+#[test]
 fn every_scenario_of_the_program_is_valid_and_says_what_it_shows() {
     for builtin in builtin::ALL {
         let scenario = Scenario::parse(builtin.name, builtin.text, None)

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use bus::layout::{Bounds, Layout, StreamId};
 use bus::memory::MemoryBus;
-use bus::ports::SharedBus;
+use bus::ports::{Expect, Outgoing, Position, SharedBus, StoreOutcome};
+use domain::envelope::Headers;
 use loadtest::contract::Naming;
 use loadtest::run::summary::Environment;
 use loadtest::run::{Ending, Heard, Place, Setting, Summary, drive};
 use loadtest::scenario::Scenario;
+use loadtest::scenario::objective::Leg;
+use serde_json::Value;
 use tokio::time::sleep;
 
 fn scenario(more: &str) -> Scenario {
@@ -21,7 +24,10 @@ fn scenario(more: &str) -> Scenario {
 }
 
 async fn played(layout: &Layout, scenario: Scenario, ends: Option<Duration>) -> (Summary, usize) {
-    let bus: SharedBus = Arc::new(MemoryBus::new(layout, Arc::new(|| 1)));
+    played_on(Arc::new(MemoryBus::new(layout, Arc::new(|| 1))), scenario, ends).await
+}
+
+async fn played_on(bus: SharedBus, scenario: Scenario, ends: Option<Duration>) -> (Summary, usize) {
     let setting = Setting {
         scenario: Arc::new(scenario),
         run: "r1".to_owned(),
@@ -116,4 +122,70 @@ async fn given_poison_when_nobody_makes_dead_letters_then_that_is_a_violation() 
     let (summary, _) = played(&memory(), scenario(text), None).await;
     assert!((5..40).contains(&summary.measured.poison), "{:?}", summary.measured);
     assert_eq!(summary.verdict.by_check["dead-letters-are-expected"], 1);
+}
+
+/// Answers each order with a receipt that says that it was not begun. Of those that are too late it makes dead letters, and one of
+/// the others it works on all the same if it `lies`.
+async fn turn_away(bus: SharedBus, code: &'static str, lies: bool) {
+    let mut reader = bus.open("RETAIL_INTAKE", None, Position::default()).await.unwrap();
+    let mut lie = lies;
+    loop {
+        for submit in reader.next(64, Duration::from_millis(50)).await.unwrap() {
+            let body: Value = serde_json::from_slice(&submit.body).unwrap();
+            let order = body["order_id"].as_str().unwrap();
+            let receipt = format!(
+                r#"{{"order_id":"{order}","outcome":"rejected","order_version":0,"reason":{{"code":"{code}"}}}}"#
+            );
+            let subject = submit.headers.get("Reply-To").unwrap().to_owned();
+            assert_eq!(submit.headers.get("ce-expirytime").is_some(), code == "expired");
+            assert!(bus.send(Outgoing { subject, headers: Headers::new(), body: receipt.into() }));
+            let (subject, headers, body) = if code == "expired" {
+                let body = format!(r#"{{"key":"{order}"}}"#);
+                ("retail.v1.dlq.main.order.expired.3", Headers::new(), body)
+            } else if std::mem::take(&mut lie) {
+                let headers =
+                    [("Key", order), ("Idempotency-Key", "k"), ("Effect-Id", "e"), ("Effect-Epoch", "1")];
+                let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let body = format!(r#"{{"order_id":"{order}","points":5,"member_id":"m-1"}}"#);
+                ("retail.v1.cmd.main.loyalty.reserve.3", headers.into_iter().collect(), body)
+            } else {
+                continue;
+            };
+            let more = Outgoing { subject: subject.to_owned(), headers, body: body.into() };
+            assert!(matches!(bus.store(more, Expect::Anything).await, StoreOutcome::Stored(_)));
+        }
+    }
+}
+
+async fn turned_away(code: &'static str, lies: bool, text: &str) -> Summary {
+    let bus: SharedBus = Arc::new(MemoryBus::new(&memory(), Arc::new(|| 1)));
+    let server = tokio::spawn(turn_away(Arc::clone(&bus), code, lies));
+    let (summary, _) = played_on(bus, scenario(text), None).await;
+    server.abort();
+    let orders = summary.orders;
+    assert!(orders.submitted > 150, "{orders:?}");
+    assert_eq!((orders.turned_away, orders.open), (orders.submitted, 0));
+    assert_eq!(summary.leg(Leg::Commit).map(|leg| leg.corrected.count), Some(0), "that is no commit");
+    assert!((summary.measured.errors_rate - 1.0).abs() < 1e-9, "to who wanted to buy it is an error");
+    summary
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_a_server_that_turns_orders_away_when_run_then_they_are_not_lost() {
+    let summary = turned_away("overloaded", false, "").await;
+    assert_eq!(summary.ending.how, Ending::Good, "{:?}", summary.ending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_orders_that_expire_when_nobody_begins_them_then_each_is_a_dead_letter() {
+    let summary = turned_away("expired", false, "[run]\nexpires = \"1s\"\n").await;
+    assert_eq!(summary.ending.how, Ending::Good, "{:?}", summary.ending);
+    assert_eq!(summary.measured.dead_letters, summary.orders.turned_away);
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_an_order_that_was_turned_away_when_it_is_begun_all_the_same_then_that_is_a_violation() {
+    let summary = turned_away("overloaded", true, "").await;
+    assert_eq!(summary.ending.how, Ending::InvariantViolated);
+    assert_eq!(summary.verdict.by_check["final-is-final"], 1, "{:?}", summary.verdict);
 }

@@ -172,8 +172,13 @@ pub(super) fn conditions(summary: &Summary) -> String {
         (
             "orders",
             format!(
-                "{} submitted: {} completed, {} cancelled, {} rejected, {} open",
-                orders.submitted, orders.completed, orders.cancelled, orders.rejected, orders.open
+                "{} submitted: {} completed, {} cancelled, {} rejected, {} turned away, {} open",
+                orders.submitted,
+                orders.completed,
+                orders.cancelled,
+                orders.rejected,
+                orders.turned_away,
+                orders.open
             ),
         ),
         (
