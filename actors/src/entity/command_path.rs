@@ -89,8 +89,7 @@ pub(super) fn deliver<D: Decider>(
         }
     }
     if intake && !D::exists(&actor.entity.state) && is_expired(actor, &envelope) {
-        let text = "the time by which it had to be begun has passed; send it again";
-        set_aside(actor, envelope, DeadReason::Expired, text, addressee, consumed);
+        set_aside(actor, envelope, DeadReason::Expired, TOO_LATE, addressee, consumed);
         return;
     }
     let cause = Cause::Message(envelope);
@@ -349,6 +348,9 @@ fn is_expired<D: Decider>(actor: &EntityActor<D>, envelope: &Envelope) -> bool {
     let env = &actor.partition.env;
     expiry(&env.config, &envelope.headers, envelope.stored_at) <= env.clock.now()
 }
+
+/// What is said of new work that has expired.
+pub(crate) const TOO_LATE: &str = "the time by which it had to be begun has passed; send it again";
 
 /// When new work with these headers is too old to be begun.
 pub(crate) fn expiry(config: &NodeConfig, headers: &Headers, stored_at: Timestamp) -> Timestamp {

@@ -10,7 +10,7 @@ mod seen;
 mod trail;
 
 pub(crate) use actor::{Capture, Deliver, EntityActor, Peek, Release, Wake};
-pub(crate) use command_path::expiry;
+pub(crate) use command_path::{TOO_LATE, expiry};
 pub(crate) use facts::{Facts, NO_PHASE};
 pub(crate) use memory::Entity;
 pub(crate) use packing::Packer;

@@ -14,10 +14,10 @@ use domain::reason::{DeadReason, Refusal};
 use domain::time::Timestamp;
 
 use super::commit_queue::Consumed;
-use super::core::Partition;
+use super::core::{Environment, Partition};
 use super::receipts;
 use super::transit::Transit;
-use crate::entity::expiry;
+use crate::entity::{TOO_LATE, expiry};
 use crate::flow::{Load, NotNow, Rules, Throttle, room};
 use crate::inbound::{Arrival, Refused};
 use crate::record::DeadLetter;
@@ -251,6 +251,15 @@ impl<D: Decider> Partition<D> {
         rules.judge(tenant, channel, u64::try_from(queued).unwrap_or(0)).err()
     }
 
+    /// Is it new work that nobody knows, and that had to be begun by now? Its entity would say so, too: but to make one for each that
+    /// comes too late takes time from those that do not.
+    pub(super) fn is_too_late(&self, arrival: &Arrival<D::Message>) -> bool {
+        let envelope = &arrival.envelope;
+        envelope.plane == Plane::Intake
+            && expiry(&self.env.config, &envelope.headers, envelope.stored_at) <= self.env.clock.now()
+            && self.entities.borrow().number(&arrival.entity).is_none()
+    }
+
     /// Tells the sender to come again later. Nothing is remembered of it: no entity, no event. Who cannot be told finds his
     /// message in the dead letters, or it would be gone without a word. The credit for it is taken here.
     pub(super) fn turn_away(&self, arrival: Arrival<D::Message>, why: NotNow, consumed: Consumed) {
@@ -274,6 +283,14 @@ impl<D: Decider> Partition<D> {
         let is_single = head.subject.rsplit('.').next() != Some("batch");
         is_single && expiry(&self.env.config, &head.headers, Timestamp(stored_ms(head))) <= now
     }
+}
+
+/// The dead letter of new work that was not begun in time.
+pub(super) fn too_late<P, T, M>(env: &Environment<P, T>, arrival: Arrival<M>) -> Refused {
+    let Arrival { envelope, entity, .. } = arrival;
+    let addressee = receipts::addressee(env, &envelope, &entity);
+    let Refusal { reason, violations } = Refusal::new(DeadReason::Expired, "", TOO_LATE);
+    Refused { letter: DeadLetter { envelope, key: Some(entity.key), reason, violations }, addressee }
 }
 
 /// When the broker stored it.

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::core::{Partition, Stage};
 use super::queued::{Drained, Held, QueuedWork};
 use super::receipts;
-use crate::entity::expiry;
+use crate::entity::{TOO_LATE, expiry};
 use crate::flow::estimated_wait_ms;
 use crate::inbound::{self, Item};
 use crate::node::EntityView;
@@ -205,8 +205,7 @@ impl<D: Decider> Partition<D> {
 
     fn tell_waiting(&self, held: &Held) {
         let receipt = if held.expiry <= self.env.clock.now() {
-            let text = "the time by which it had to be begun has passed; send it again";
-            receipts::rejected(&self.env, &held.addressee, 0, &Reason::new(Code::Expired, text))
+            receipts::rejected(&self.env, &held.addressee, 0, &Reason::new(Code::Expired, TOO_LATE))
         } else {
             receipts::queued(
                 &self.env,

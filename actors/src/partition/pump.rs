@@ -7,6 +7,7 @@ use bus::ports::{Position, Stored};
 use domain::decider::Decider;
 use domain::time::Timestamp;
 
+use super::admission::too_late;
 use super::commit_queue::{Consumed, Queued};
 use super::core::{Partition, Stage};
 use super::receipts;
@@ -151,8 +152,15 @@ impl<D: Decider> Partition<D> {
         delivered
     }
 
-    /// Gives an input to its entity, unless it is new work that is not begun now. There must be a credit.
+    /// Gives an input to its entity, unless it is new work that is not begun now, or not any more. There must be a credit. What is
+    /// not given to an entity takes no room of those that are.
     pub(super) fn admit(self: &Rc<Self>, arrival: Arrival<D::Message>, consumed: Consumed) -> bool {
+        // First, for the herald may have said so already.
+        if self.is_too_late(&arrival) {
+            self.take_credit();
+            self.refuse(too_late(&self.env, arrival), Some(consumed));
+            return false;
+        }
         if let Some(why) = self.not_now(&arrival) {
             self.turn_away(arrival, why, consumed);
             return false;
