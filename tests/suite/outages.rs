@@ -1,5 +1,6 @@
-//! Participants that are away for a while, with real orders: on one thread with a paused clock, judged by the auditor.
+//! Participants that are away for a while, or never quite there, with real orders: on one thread with a paused clock, judged by the auditor.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use domain::order::{Order, Policies};
 use domain::time::Timestamp;
 use loadtest::contract::Naming;
 use loadtest::demo::{Report, RunOptions};
+use loadtest::simulators::{Profile, Profiles};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -28,7 +30,10 @@ use crate::world::everything;
 const BEGIN: Timestamp = Timestamp(1_795_766_400_000);
 
 const ORDERS: u64 = 300;
-const PER_SECOND: u32 = 20;
+/// Orders a second.
+const QUICKLY: u32 = 20;
+/// So that some come while a participant is away and some after it.
+const SLOWLY: u32 = 4;
 
 /// A bus on which one participant says nothing for a while; what it wanted to say it says afterwards.
 #[derive(Debug)]
@@ -74,7 +79,12 @@ struct Seen {
 }
 
 /// Orders at a steady rate, one participant away for so long from the beginning.
-fn outage(who: Participant, away: Duration) -> Seen {
+fn outage(who: Participant, away: Duration, per_second: u32) -> Seen {
+    outage_among(&Profiles::all(Profile::CALM), who, away, per_second)
+}
+
+/// The same among participants that behave so.
+fn outage_among(profiles: &Profiles, who: Participant, away: Duration, per_second: u32) -> Seen {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_time().start_paused(true).build().expect("a runtime without I/O needs nothing")
@@ -88,8 +98,12 @@ fn outage(who: Participant, away: Duration) -> Seen {
         let bus = broker.clone();
         let node =
             node::start::<Order>(config(), Policies::default(), bus, layout.clone(), clock, Placement::Here);
-        let options =
-            RunOptions { rate: Some(PER_SECOND), in_flight: 2_000, ..RunOptions::new(ORDERS, 7, "away") };
+        let options = RunOptions {
+            rate: Some(per_second),
+            in_flight: 2_000,
+            profiles: *profiles,
+            ..RunOptions::new(ORDERS, 7, "away")
+        };
         let outside: SharedBus = Arc::new(Away { inner: broker.clone(), who, until: begin + away });
         let load = actix::spawn(loadtest::demo::run(options, outside, Naming::default(), |_| ()));
         tokio::time::sleep_until(begin + away - Duration::from_millis(1)).await;
@@ -118,8 +132,10 @@ fn config() -> NodeConfig {
         ramp_ms: 5_000,
         ..ParticipantSettings::default()
     };
+    let payment =
+        ParticipantSettings { least_outcomes: 10, open_ms: 2_000, ..ParticipantSettings::default() };
     NodeConfig {
-        participants: Participants { loyalty: limited, erp: limited, ..Participants::default() },
+        participants: Participants { loyalty: limited, payment, erp: limited, ..Participants::default() },
         in_flight_commands: InFlight { loyalty: 50, erp: 50, ..NodeConfig::default().in_flight_commands },
         ..NodeConfig::default()
     }
@@ -146,8 +162,8 @@ fn assert_clean(report: &Report) {
 #[test]
 fn given_the_erp_is_away_when_orders_come_then_no_submit_takes_longer_and_its_documents_are_posted_afterwards()
  {
-    let calm = outage(Participant::Erp, Duration::from_millis(10));
-    let seen = outage(Participant::Erp, Duration::from_secs(30));
+    let calm = outage(Participant::Erp, Duration::from_millis(10), QUICKLY);
+    let seen = outage(Participant::Erp, Duration::from_secs(30), QUICKLY);
     assert_clean(&calm.report);
     assert_clean(&seen.report);
     assert!(seen.opened > 0 && seen.waiting > 200, "opened {}, {} wait", seen.opened, seen.waiting);
@@ -165,9 +181,45 @@ fn given_the_erp_is_away_when_orders_come_then_no_submit_takes_longer_and_its_do
 
 #[test]
 fn given_loyalty_is_away_when_orders_come_then_those_without_points_commit_and_accruals_are_posted_once() {
-    let seen = outage(Participant::Loyalty, Duration::from_secs(20));
+    let seen = outage(Participant::Loyalty, Duration::from_secs(20), QUICKLY);
     assert_clean(&seen.report);
     let count = |kind: &str| seen.events.iter().filter(|event| *event == kind).count();
     assert!(seen.opened > 0 && seen.committed > 50, "opened {}, {} committed", seen.opened, seen.committed);
     assert!(count("loyalty.deferred") > 10 && count("loyalty.accrued") >= count("loyalty.deferred"));
+}
+
+#[test]
+fn given_payment_is_away_when_deadlines_pass_behind_its_breaker_then_those_orders_are_rejected_and_later_ones_commit()
+ {
+    // invariant: no-stuck-order
+    // The auditor holds a rejection legal only where somebody is known to let deadlines pass.
+    let payment = Profile { silences: 20, ..Profile::CALM };
+    let profiles = Profiles { payment, ..Profiles::all(Profile::CALM) };
+    let seen = outage_among(&profiles, Participant::Payment, Duration::from_secs(45), SLOWLY);
+    let count = |kind: &str| seen.events.iter().filter(|event| *event == kind).count();
+    assert_clean(&seen.report);
+    assert!(seen.opened > 0 && seen.waiting > 20, "opened {}, {} wait", seen.opened, seen.waiting);
+    // The deadline of a commit is half a minute: those of the first quarter of a minute have passed.
+    let rejected = count("order.rejected");
+    assert!(rejected > 20, "{rejected} were given up without an answer of payment");
+    // What waited behind the breaker was never asked for: of 180 orders that came meanwhile, each would be asked for several times.
+    assert!(seen.before < 120, "{} commands went to who was away", seen.before);
+    let completed = seen.report.orders.completed;
+    assert!(completed > 100, "{completed} completed once it was back");
+}
+
+#[test]
+fn given_participants_that_are_later_than_any_deadline_now_and_then_when_orders_come_then_each_ends_and_all_books_agree()
+ {
+    // invariant: no-stuck-order
+    // What is refused for good, a document say, waits for a person.
+    let unreliable = Profile { refusals: 0, ..Profile::UNRELIABLE };
+    let seen =
+        outage_among(&Profiles::all(unreliable), Participant::Payment, Duration::from_millis(10), QUICKLY);
+    assert_clean(&seen.report);
+    let orders = seen.report.orders;
+    assert!(orders.completed > ORDERS / 2, "{orders:?}");
+    let keys: BTreeSet<_> =
+        seen.commands.iter().filter_map(|command| command.headers.get("Idempotency-Key")).collect();
+    assert!(keys.len() > 300 && seen.commands.len() > keys.len() + 20, "payment was asked again, and again");
 }
