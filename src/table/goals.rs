@@ -38,7 +38,7 @@ pub(super) const ALL_LIVE: Goal = less("restart with all orders live: all answer
 /// A spike does not make the server slower than it can be.
 pub(super) const GOODPUT: Goal = more("spike of ten times the load: completed orders / peak", "x", 0.9, 0.95);
 /// How soon a spike is over.
-pub(super) const BACK: Goal = less("spike of ten times the load: commits as before after", "s", 10.0, 5.0);
+pub(super) const BACK: Goal = less("spike of ten times the load: orders as before after", "s", 10.0, 5.0);
 /// What a rate that is known from outside takes.
 pub(super) const SHARE: Goal = less("667 orders/s: share of two cores", "%", 25.0, 10.0);
 
