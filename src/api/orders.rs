@@ -81,17 +81,22 @@ fn order_id(path: &OrderPath, scope: &Scope) -> Result<EntityId, Problem> {
 
 /// The entity that a path names.
 pub(super) fn entity(kind: &str, key: &str, scope: &Scope) -> Result<EntityId, Problem> {
-    let wrong = |what: &str, pointer: &str, problem: &InvalidId| {
-        let mistake = Mistake::new(pointer, "malformed", format!("must be {}", problem.expected));
-        let mistake = mistake.given(problem.text.clone().into());
-        Problem::new(Code::BadRequest, format!("{what} {problem}")).errors(vec![mistake])
-    };
     let key = Key::new(key)
         .map_err(|problem| wrong(&format!("{kind} id"), &format!("path:{kind}_id"), &problem))?;
-    let tenant = scope.tenant.as_deref().unwrap_or("main");
-    let tenant = Token::new(tenant).map_err(|problem| wrong("tenant", "query:tenant", &problem))?;
+    let tenant = tenant(scope.tenant.as_deref())?;
     let kind = Token::new(kind).expect("a literal of the allowed form");
     Ok(EntityId { tenant, kind, key })
+}
+
+/// The tenant that a query names; `main` if it names none.
+pub(super) fn tenant(named: Option<&str>) -> Result<Token, Problem> {
+    Token::new(named.unwrap_or("main")).map_err(|problem| wrong("tenant", "query:tenant", &problem))
+}
+
+fn wrong(what: &str, pointer: &str, problem: &InvalidId) -> Problem {
+    let mistake = Mistake::new(pointer, "malformed", format!("must be {}", problem.expected));
+    let mistake = mistake.given(problem.text.clone().into());
+    Problem::new(Code::BadRequest, format!("{what} {problem}")).errors(vec![mistake])
 }
 
 fn unknown(id: &EntityId) -> Problem {

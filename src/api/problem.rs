@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Unreadable;
 use super::problem_code::Code;
+use crate::availability::Mistaken;
 
 /// The content type of problems.
 pub const PROBLEM: &str = "application/problem+json";
@@ -179,6 +180,13 @@ impl ResponseError for Problem {
         let mut answer = answer.content_type(PROBLEM).body(self.to_json());
         answer.extensions_mut().insert(self.clone());
         answer
+    }
+}
+
+impl From<Mistaken> for Problem {
+    fn from(mistaken: Mistaken) -> Self {
+        let pointer = format!("query:{}", mistaken.field);
+        Self::validation(vec![Mistake::new(pointer, "malformed", mistaken.message)])
     }
 }
 

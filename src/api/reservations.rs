@@ -12,7 +12,7 @@ use super::problem::Problem;
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(in crate::api) struct ReservationPath {
-    /// The id of the reservation; one that an order made has the id of the order.
+    /// The id of the reservation; those that an order made have its id with a number, such as `o-1001~1`.
     #[param(example = "r-1001", pattern = "[A-Za-z0-9_~-]{1,96}")]
     reservation_id: String,
 }

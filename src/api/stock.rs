@@ -1,13 +1,12 @@
 //! How much can be sold where: one item, or many at once.
 
 use actix_web::{HttpResponse, web};
-use domain::ids::Token;
 use serde::Deserialize;
 
 use super::Surface;
 use super::openapi::AProblem;
-use super::problem::{Mistake, Problem};
-use super::problem_code::Code;
+use super::orders::tenant;
+use super::problem::Problem;
 use crate::availability::{Availability, Question};
 
 /// Which item.
@@ -66,15 +65,10 @@ pub(in crate::api) async fn bulk_stock(
 }
 
 fn look(surface: &dyn Surface, skus: Vec<String>, places: &Places) -> Result<HttpResponse, Problem> {
-    let tenant = Token::new(places.tenant.as_deref().unwrap_or("main"));
-    let tenant = tenant.map_err(|problem| Problem::new(Code::BadRequest, format!("tenant {problem}")))?;
+    let tenant = tenant(places.tenant.as_deref())?;
     let nodes = places.nodes.as_deref().map(listed).unwrap_or_default();
     let question = Question { skus, nodes, region: places.region.clone() };
-    let answer = surface.availability(&tenant, &question)?.map_err(|mistaken| {
-        let pointer = format!("query:{}", mistaken.field);
-        Problem::validation(vec![Mistake::new(pointer, "malformed", mistaken.message)])
-    })?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().json(surface.availability(&tenant, &question)??))
 }
 
 fn listed(text: &str) -> Vec<String> {

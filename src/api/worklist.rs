@@ -5,8 +5,8 @@ use domain::ids::{EntityId, Key, Token};
 use serde::{Deserialize, Serialize};
 
 use super::openapi::AProblem;
-use super::problem::{Mistake, Problem};
-use super::problem_code::Code;
+use super::orders::tenant;
+use super::problem::Problem;
 use super::{Surface, Unreadable};
 use crate::availability::Mistaken;
 use crate::worklist::{Drift, Question, Show};
@@ -96,7 +96,7 @@ pub(in crate::api) async fn drift(
     let show = which.show.as_deref().map_or(Ok(Show::default()), shown)?;
     let limit = place.limit.as_deref().map(number).transpose()?;
     let question = Question { show, after: place.after.clone(), limit };
-    Ok(HttpResponse::Ok().json(look(surface, tenant(&place)?, question).await?))
+    Ok(HttpResponse::Ok().json(look(surface, tenant(place.tenant.as_deref())?, question).await?))
 }
 
 /// Lists cells that hold more than there is, with those who go without, newest first.
@@ -109,9 +109,9 @@ pub(in crate::api) async fn oversold(
     let limit = place.limit.as_deref().map(number).transpose()?.unwrap_or(MOST_OVERSOLD);
     if limit > MOST_OVERSOLD {
         let message = format!("found {limit}, expected 1 to {MOST_OVERSOLD} cells");
-        return Err(mistaken(Mistaken { field: "limit", message }));
+        return Err(Mistaken { field: "limit", message }.into());
     }
-    let tenant = tenant(&place)?;
+    let tenant = tenant(place.tenant.as_deref())?;
     let question = Question { show: Show::Oversold, after: place.after.clone(), limit: Some(limit) };
     let Drift { as_of, cells: listed, next } = look(surface.clone(), tenant.clone(), question).await?;
     let mut cells = Vec::with_capacity(listed.len());
@@ -132,29 +132,19 @@ pub(in crate::api) async fn oversold(
 async fn look(surface: web::Data<dyn Surface>, tenant: Token, question: Question) -> Result<Drift, Problem> {
     let looked = web::block(move || surface.drift(&tenant, &question)).await;
     let looked = looked.map_err(|error| Unreadable::NotNow(format!("nobody is free to look: {error}")))?;
-    looked?.map_err(mistaken)
-}
-
-fn tenant(place: &Place) -> Result<Token, Problem> {
-    let tenant = Token::new(place.tenant.as_deref().unwrap_or("main"));
-    tenant.map_err(|problem| Problem::new(Code::BadRequest, format!("tenant {problem}")))
-}
-
-fn mistaken(mistaken: Mistaken) -> Problem {
-    let pointer = format!("query:{}", mistaken.field);
-    Problem::validation(vec![Mistake::new(pointer, "malformed", mistaken.message)])
+    Ok(looked??)
 }
 
 fn number(text: &str) -> Result<usize, Problem> {
     text.parse().map_err(|_| {
         let message = format!("found {text:.20}, expected a number");
-        mistaken(Mistaken { field: "limit", message })
+        Mistaken { field: "limit", message }.into()
     })
 }
 
 fn shown(word: &str) -> Result<Show, Problem> {
     Show::ALL.into_iter().find(|show| show.as_str() == word).ok_or_else(|| {
         let known = Show::ALL.map(Show::as_str).join(", ");
-        mistaken(Mistaken { field: "show", message: format!("found {word:.20}, expected one of {known}") })
+        Mistaken { field: "show", message: format!("found {word:.20}, expected one of {known}") }.into()
     })
 }
