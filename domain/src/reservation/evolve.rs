@@ -316,8 +316,6 @@ fn claims(state: &mut State, event: &Event) {
             let cut = &mut state.claims[usize::from(*claim)];
             cut.open -= cut.open.min(*quantity);
             if cut.state == ClaimState::Planned {
-                // No cell was asked for it yet, so it is asked for what is left alone.
-                cut.quantity = cut.open;
                 if cut.open == 0 {
                     cut.state = ClaimState::Released;
                 }
