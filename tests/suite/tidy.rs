@@ -117,11 +117,88 @@ fn no_file_is_named_after_nothing() {
 }
 
 #[test]
-fn no_test_sleeps_through_real_time() {
+fn no_thread_sleeps_through_real_time() {
     let banned = ["thread::", "sleep"].concat();
     for (path, text) in sources() {
         assert!(!text.contains(&banned), "{}: wait for a condition, with a bound", path.display());
     }
+}
+
+/// Files of tests that may sleep for real, and why.
+const POLLERS: [(&str, &str); 4] = [
+    ("bus/tests/suite/nats.rs", "its `until` looks at a real server, with a deadline"),
+    (
+        "tests/suite/overload.rs",
+        "it reads the numbers of a real server while it is loaded; what loads it has a bound",
+    ),
+    (
+        "tests/suite/together.rs",
+        "it plays senders that wait for company; no test waits for it, and simulations pause the clock",
+    ),
+    (
+        "tests/suite/until.rs",
+        "it looks at a real server, with a bound: what all tests of the server wait with",
+    ),
+];
+
+/// The part of a source that only tests run; none = there is none.
+fn of_tests<'a>(path: &Path, text: &'a str) -> Option<&'a str> {
+    if path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs") {
+        return Some(text);
+    }
+    text.split_once("\n#[cfg(test)]\nmod tests {").map(|(_, tests)| tests)
+}
+
+fn sleeps(text: &str) -> bool {
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines().filter(is_code).any(|line| line.contains("sleep(") || line.contains("sleep_until("))
+}
+
+/// Does it sleep on a clock that runs? On a paused one a sleep takes no time, and ends when nothing else is left to do.
+fn sleeps_for_real(text: &str) -> bool {
+    let runs_free = |line: &str| {
+        let line = line.trim_start();
+        let is_paused = line.contains("start_paused = true");
+        (line.starts_with("#[tokio::test") && !is_paused) || line.starts_with("#[actix")
+    };
+    sleeps(text) && (!text.contains("start_paused") || text.lines().any(runs_free))
+}
+
+#[test]
+fn a_test_that_sleeps_has_a_paused_clock_or_is_a_poller_that_is_named() {
+    let mut pollers = BTreeSet::new();
+    for (path, text) in sources() {
+        if !of_tests(&path, &text).is_some_and(sleeps_for_real) {
+            continue;
+        }
+        let poller = POLLERS.iter().find(|(name, _)| path == Path::new(name));
+        let (name, _) = poller.unwrap_or_else(|| {
+            panic!("{}: wait for a condition, or pause the clock of all its tests", path.display())
+        });
+        pollers.insert(*name);
+    }
+    let named: BTreeSet<&str> = POLLERS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(pollers, named, "who sleeps no more is not named any more");
+}
+
+#[test]
+fn a_sleep_is_found_where_it_takes_real_time() {
+    let nap = ["    tokio::time::sle", "ep(SECOND).await;\n"].concat();
+    for (before, found) in [
+        ("#[tokio::test(start_paused = true)]\n", false),
+        ("builder.start_paused(true);\n", false),
+        ("#[tokio::test]\n", true),
+        ("#[tokio::test(start_paused = true)]\nfn a() {}\n#[tokio::test]\n", true),
+        ("#[tokio::test(start_paused = true)]\nfn a() {}\n#[actix_web::test]\n", true),
+        ("", true),
+    ] {
+        assert_eq!(sleeps_for_real(&format!("{before}{nap}")), found, "{before}");
+        assert!(!sleeps_for_real(&format!("{before}//{nap}")), "{before}");
+    }
+    let source = format!("fn work() {{\n{nap}}}\n");
+    assert_eq!(of_tests(Path::new("src/work.rs"), &source), None);
+    let source = format!("fn work() {{}}\n\n#[cfg(test)]\nmod tests {{\n{nap}}}\n");
+    assert!(of_tests(Path::new("src/work.rs"), &source).is_some_and(sleeps_for_real));
 }
 
 #[test]
