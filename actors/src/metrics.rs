@@ -10,6 +10,8 @@ use domain::decider::Participant;
 use domain::reason::DeadReason;
 use domain::time::Timestamp;
 
+use crate::flow::watermarks::WATERMARKS;
+
 /// Only goes up.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -231,6 +233,8 @@ pub struct Metrics {
     pub live_orders: Gauge,
     /// How many of them there may be now.
     pub live_orders_limit: Gauge,
+    /// The watermarks of back-pressure that hold, in the order of their ranges.
+    pub watermarks: [Gauge; WATERMARKS],
     /// Resident memory of the process, in bytes, as it was last looked at.
     pub resident_bytes: Gauge,
     /// How many bytes it may take; 0 = no budget.

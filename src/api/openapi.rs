@@ -28,7 +28,7 @@ pub(in crate::api) struct AProblem(ProblemBody);
         orders::order, orders::timeline,
         reservations::reservation, stock::stock, stock::bulk_stock, worklist::drift, worklist::oversold,
         reference::reference,
-        flow::flow, flow::backpressure, flow::pause, flow::resume, flow::drain, flow::undrain,
+        flow::flow, flow::backpressure, flow::set_backpressure, flow::reset_backpressure, flow::pause, flow::resume, flow::drain, flow::undrain,
         flow::limits, flow::limit, flow::set_limit, flow::reset_limit,
         flow::bulkheads, flow::bulkhead, flow::set_bulkhead, flow::reset_bulkhead,
         breakers::breakers, breakers::breaker, breakers::force_open, breakers::force_close, breakers::half_open,

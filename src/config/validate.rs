@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use actors::flow::limits::{LEAST_MEMORY, MOST_LIVE_ORDERS, MOST_QUOTAS, MOST_RATE};
+use actors::flow::watermarks::{self, RANGES};
 use domain::ids::Token;
 
 use super::Config;
@@ -91,8 +92,6 @@ impl Config {
             ("node.letters_waiting", size(node.letters_waiting), "letters", 1, 1_000_000),
             ("node.letters_at_once", size(node.letters_at_once), "letters", 1, 1_000_000),
             ("node.board_patience_ms", node.board_patience_ms, "ms", 0, 600_000),
-            ("node.lane_batch", size(node.lane_batch), "messages", 1, 10_000),
-            ("node.lane_bytes", size(node.lane_bytes), "bytes", 1, 1024 * 1024 * 1024),
             ("node.cycle_inputs", size(node.cycle_inputs), "messages", 5, 100_000),
             ("node.lane_patience_ms", node.lane_patience_ms, "ms", 10, 60_000),
             ("node.outputs_waiting", size(node.outputs_waiting), "records", 1, 10_000),
@@ -131,22 +130,23 @@ impl Config {
 
     fn check_flow(&self, mistakes: &mut Vec<String>) {
         let flow = &self.node.flow;
-        let week_ms = 7 * 86_400_000;
         for (key, value, unit, least, most) in [
             ("live_orders", flow.live_orders, "orders", 1, MOST_LIVE_ORDERS),
             ("live_orders_least", flow.live_orders_least, "orders", 1, flow.live_orders),
             ("rate", flow.rate.into(), "orders a second", 0, MOST_RATE),
             ("burst", flow.burst.into(), "orders", 1, MOST_RATE),
-            ("answer_delay_ms", flow.answer_delay_ms, "ms", 10, 60_000),
-            ("patience_normal_ms", flow.patience_normal_ms, "ms", 0, week_ms),
-            ("patience_low_ms", flow.patience_low_ms, "ms", 0, week_ms),
-            ("retry_after_ms", flow.retry_after_ms, "ms", 1, 3_600_000),
-            ("herald_after_ms", flow.herald_after_ms, "ms", 10, 60_000),
             ("herald_window", u64::try_from(flow.herald_window).unwrap_or(u64::MAX), "orders", 1, 1_000_000),
         ] {
             if !(least..=most).contains(&value) {
                 mistakes
                     .push(format!("node.flow.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
+            }
+        }
+        for ((key, unit, least, most), value) in RANGES.iter().zip(watermarks::configured(&self.node)) {
+            if !(*least..=*most).contains(&value) {
+                let section = if key.starts_with("lane_") { "node" } else { "node.flow" };
+                mistakes
+                    .push(format!("{section}.{key} = {value} {unit}: must be from {least} to {most} {unit}"));
             }
         }
         if flow.memory_bytes > 0 && flow.memory_bytes < LEAST_MEMORY {

@@ -1,5 +1,6 @@
 //! What an operator can do while the server runs, and how each act is undone.
 
+use actors::flow::watermarks::{RANGES as WATERMARK_RANGES, WatermarkChange};
 use actors::participant::control::SettingsChange;
 use actors::participant::settings::RANGES;
 use domain::decider::Participant;
@@ -23,6 +24,10 @@ pub enum Act {
     SetLimit(String, Limit),
     /// The configured value for it again.
     ResetLimit(String),
+    /// Other watermarks of back-pressure and classes of channels. They replace those that were set before.
+    SetBackpressure(WatermarkChange),
+    /// The configured ones again.
+    ResetBackpressure,
     /// Another number of commands that may be open at a participant.
     SetBulkhead(Participant, u32),
     /// The configured number again.
@@ -89,6 +94,8 @@ impl Act {
             Self::Undrain => "undrain",
             Self::SetLimit(..) => "set_limit",
             Self::ResetLimit(_) => "reset_limit",
+            Self::SetBackpressure(_) => "set_backpressure",
+            Self::ResetBackpressure => "reset_backpressure",
             Self::SetBulkhead(..) => "set_bulkhead",
             Self::ResetBulkhead(_) => "reset_bulkhead",
             Self::Breaker(_, act) => act.as_str(),
@@ -101,7 +108,9 @@ impl Act {
     pub fn target(&self) -> String {
         match self {
             Self::Pause(scope) | Self::Resume(scope) => scope.to_string(),
-            Self::Drain | Self::Undrain => "all".to_owned(),
+            Self::Drain | Self::Undrain | Self::SetBackpressure(_) | Self::ResetBackpressure => {
+                "all".to_owned()
+            }
             Self::SetLimit(name, _) | Self::ResetLimit(name) => name.clone(),
             Self::SetBulkhead(system, _)
             | Self::ResetBulkhead(system)
@@ -117,6 +126,7 @@ impl Act {
             Self::Pause(_) | Self::Resume(_) => "pause",
             Self::Drain | Self::Undrain => "drain",
             Self::SetLimit(..) | Self::ResetLimit(_) => "limit",
+            Self::SetBackpressure(_) | Self::ResetBackpressure => "backpressure",
             Self::SetBulkhead(..) | Self::ResetBulkhead(_) => "bulkhead",
             Self::Breaker(..) => "breaker",
             Self::SetBreaker(..) | Self::ResetBreakerSettings(_) => "breaker settings",
@@ -130,6 +140,7 @@ impl Act {
             Self::Pause(scope) => Some(Self::Resume(scope.clone())),
             Self::Drain => Some(Self::Undrain),
             Self::SetLimit(name, _) => Some(Self::ResetLimit(name.clone())),
+            Self::SetBackpressure(_) => Some(Self::ResetBackpressure),
             Self::SetBulkhead(system, _) => Some(Self::ResetBulkhead(*system)),
             // Nobody knows how the participant is by now: it is asked first.
             Self::Breaker(system, BreakerAct::ForceOpen) => {
@@ -140,6 +151,7 @@ impl Act {
             Self::Resume(_)
             | Self::Undrain
             | Self::ResetLimit(_)
+            | Self::ResetBackpressure
             | Self::ResetBulkhead(_)
             | Self::ResetBreakerSettings(_)
             | Self::Breaker(_, BreakerAct::HalfOpen | BreakerAct::Reset) => None,
@@ -155,6 +167,15 @@ impl Act {
                     rows.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
                 Value::Object(given.collect::<Map<_, _>>())
             }
+            Self::SetBackpressure(change) => {
+                let numbers = WATERMARK_RANGES.iter().map(|(key, ..)| *key).zip(change.numbers);
+                let mut given: Map<_, _> =
+                    numbers.filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect();
+                if !change.classes.is_empty() {
+                    given.insert("classes".to_owned(), json!(change.classes));
+                }
+                Value::Object(given)
+            }
             Self::SetBulkhead(_, most) => json!({ "max_in_flight": most }),
             Self::SetBreaker(_, SettingsChange { numbers, in_flight }) => {
                 let rows = RANGES.iter().map(|(key, ..)| *key).zip(*numbers);
@@ -169,10 +190,11 @@ impl Act {
 
 #[cfg(test)]
 mod tests {
+    use actors::flow::Class;
     use domain::decider::Participant;
     use domain::ids::Token;
 
-    use super::{Act, BreakerAct, Limit, SettingsChange};
+    use super::{Act, BreakerAct, Limit, SettingsChange, WatermarkChange};
     use crate::control::scope::Scope;
 
     fn every() -> Vec<Act> {
@@ -184,6 +206,8 @@ mod tests {
             Act::Undrain,
             Act::SetLimit("intake".to_owned(), Limit { rate: Some(5), ..Limit::default() }),
             Act::ResetLimit("intake".to_owned()),
+            Act::SetBackpressure(WatermarkChange::default()),
+            Act::ResetBackpressure,
             Act::SetBulkhead(Participant::Erp, 7),
             Act::ResetBulkhead(Participant::Erp),
             Act::SetBreaker(Participant::Erp, SettingsChange::default()),
@@ -216,6 +240,11 @@ mod tests {
         let set = Act::SetLimit("intake".to_owned(), Limit { rate: Some(5), ..Limit::default() });
         assert_eq!(set.parameters().to_string(), r#"{"rate":5}"#);
         assert_eq!(Act::SetBulkhead(Participant::Erp, 7).parameters().to_string(), r#"{"max_in_flight":7}"#);
+        let mut change = WatermarkChange::default();
+        change.numbers[2] = Some(9_000);
+        change.classes.insert("web".to_owned(), Class::High);
+        let set = Act::SetBackpressure(change).parameters();
+        assert_eq!(set.to_string(), r#"{"classes":{"web":"high"},"patience_normal_ms":9000}"#);
         let mut change = SettingsChange { in_flight: Some(9), ..SettingsChange::default() };
         change.numbers[2] = Some(40);
         let set = Act::SetBreaker(Participant::Erp, change);

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::act::{Act, BreakerAct};
 use super::knobs::{Knobs, Refusal};
-use super::pressure::{BackpressureReport, MemoryReport, OrdersReport};
+use super::pressure::{BackpressureReport, MemoryReport, OrdersReport, WatermarksReport};
 use super::report::{
     BreakerReport, BreakerSettings, BulkheadReport, FlowReport, LimitReport, Mode, Numbers, Refused,
 };
@@ -144,6 +144,7 @@ impl Knobs for Lever {
             orders: OrdersReport { uncommitted: 7, most: 50_000, limit: 50_000, lowered_by: None },
             memory: MemoryReport { resident: 1, slows_at: 0, stops_at: 0, state: "enough".to_owned() },
             gives_way: Vec::new(),
+            watermarks: WatermarksReport::default(),
         })
     }
 

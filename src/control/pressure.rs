@@ -1,5 +1,7 @@
 //! Who holds whom back, as an operator is shown it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// Something that is held back.
@@ -100,6 +102,38 @@ pub struct ClassReport {
     pub channels: Vec<String>,
 }
 
+/// The watermarks of back-pressure. Times are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+pub struct Watermarks {
+    /// Answers and facts that wait longer for us mean that only the least is begun, and that lists of ordinary commands stand still.
+    pub answer_delay_ms: u64,
+    /// So many orders may be begun and not committed whatever waits.
+    pub live_orders_least: u64,
+    /// How long work of class normal may queue before it is refused for now; 0 = until it expires.
+    pub patience_normal_ms: u64,
+    /// How long work of class low may.
+    pub patience_low_ms: u64,
+    /// What a refused sender is told at least to wait.
+    pub retry_after_ms: u64,
+    /// Once new work waits longer, those who wait are told.
+    pub herald_after_ms: u64,
+    /// Messages of a lane that are read and not taken; beyond it a partition reads on no more.
+    pub lane_batch: u64,
+    /// Bytes of their bodies, likewise.
+    pub lane_bytes: u64,
+    /// The class of each channel that has one, `low`, `normal` or `high`; `*` are all others.
+    pub classes: BTreeMap<String, String>,
+}
+
+/// The watermarks as they are configured, and as they are in force.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+pub struct WatermarksReport {
+    /// As configured.
+    pub configured: Watermarks,
+    /// As they are in force.
+    pub effective: Watermarks,
+}
+
 /// Who holds whom back, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct BackpressureReport {
@@ -115,4 +149,6 @@ pub struct BackpressureReport {
     pub memory: MemoryReport,
     /// Classes of channels in the order in which they give way while new work queues.
     pub gives_way: Vec<ClassReport>,
+    /// By what it slows, refuses, tells and reads no further.
+    pub watermarks: WatermarksReport,
 }

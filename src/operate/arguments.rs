@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
+use super::backpressure::BackpressureOptions;
+
 /// Where the server is, and how it shall be told.
 #[derive(Debug, Clone, Args)]
 pub struct ApiOptions {
@@ -107,8 +109,9 @@ pub enum FlowCommand {
     },
     /// Show limits, or set other numbers for one.
     Limit(LimitOptions),
-    /// Show who holds whom back and why: lanes, lists of commands, limits, memory.
-    Backpressure,
+    /// Show who holds whom back and why: lanes, lists of commands, limits, memory. Or set other watermarks: what is left out is as
+    /// configured.
+    Backpressure(Box<BackpressureOptions>),
     /// Show how many commands may be open at the participants, or set another number for one.
     Bulkhead(BulkheadOptions),
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::act::{Act, part};
 use super::arguments::{BulkheadOptions, FlowCommand, LimitOptions};
+use super::backpressure;
 use super::client::{Client, Verb};
 use super::ended::Ended;
 use super::table::{line, table, text};
@@ -12,7 +13,7 @@ use crate::exit::Exit;
 pub(super) fn run(client: &Client, command: &FlowCommand, as_json: bool) -> Result<Exit, Ended> {
     let act = match command {
         FlowCommand::Show => return show(client, as_json),
-        FlowCommand::Backpressure => return backpressure(client, as_json),
+        FlowCommand::Backpressure(options) => return backpressure::run(client, options, as_json),
         FlowCommand::Pause { scope, ttl, act } => Act::post("/api/v1/flow/actions/pause", act)
             .with("scope", scope.as_str())
             .for_a_time(*ttl)
@@ -72,29 +73,6 @@ fn show(client: &Client, as_json: bool) -> Result<Exit, Ended> {
     Ok(Exit::Clean)
 }
 
-fn backpressure(client: &Client, as_json: bool) -> Result<Exit, Ended> {
-    let pressure = client.get("/api/v1/flow/backpressure")?;
-    if as_json {
-        line(&pressure);
-        return Ok(Exit::Clean);
-    }
-    let held = rows(&pressure["held"]);
-    if held.is_empty() {
-        line("nothing is held back");
-    } else {
-        line(columns(held, &["what", "by", "reason", "waits_ms", "detail"]));
-    }
-    let lanes = ["lane", "messages", "bytes", "messages_most", "bytes_most", "full", "stream_waiting"];
-    line(format!("\n{}", columns(rows(&pressure["lanes"]), &lanes)));
-    let lists = ["system", "waiting", "waiting_urgent", "in_flight", "max_in_flight", "held_by"];
-    line(format!("\n{}", columns(rows(&pressure["lists"]), &lists)));
-    let one = |of: &str, fields: &[&str]| columns(std::slice::from_ref(&pressure[of]), fields);
-    line(format!("\norders\n{}", one("orders", &["uncommitted", "most", "limit", "lowered_by"])));
-    line(format!("\nmemory\n{}", one("memory", &["resident", "slows_at", "stops_at", "state"])));
-    line(format!("\n{}", columns(rows(&pressure["gives_way"]), &["class", "patience_ms", "channels"])));
-    Ok(Exit::Clean)
-}
-
 /// One row for each item, with these fields.
 pub(super) fn columns(items: &[Value], fields: &[&str]) -> String {
     let mut rows = vec![fields.iter().map(|field| field.replace('_', " ")).collect::<Vec<_>>()];
@@ -102,7 +80,7 @@ pub(super) fn columns(items: &[Value], fields: &[&str]) -> String {
     table(&rows)
 }
 
-fn rows(list: &Value) -> &[Value] {
+pub(super) fn rows(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 

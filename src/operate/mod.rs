@@ -4,6 +4,7 @@
 mod act;
 pub mod arguments;
 mod audit;
+mod backpressure;
 mod breaker;
 mod client;
 mod consent;

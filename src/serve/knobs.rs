@@ -4,6 +4,7 @@
 
 use actors::ParticipantControl;
 use actors::config::NodeConfig;
+use actors::flow::watermarks::{Watermark, WatermarkChange};
 use actors::node::flow::{Change, FlowControl, LimitName, LimitState, ThrottledPartition};
 use actors::participant::control::{
     Act as GateAct, LimitChange, MOST_IN_FLIGHT, ParticipantStatus, SettingsChange,
@@ -167,10 +168,25 @@ impl NodeKnobs {
                 Some(system) => self.check_rate(system, *limit).await,
                 None => check_intake(&self.intake_limit(name)?, *limit),
             },
+            Act::SetBackpressure(change) => self.check_watermarks(change),
             Act::SetBulkhead(_, most) => within("max_in_flight", (*most).into(), 1, MOST_IN_FLIGHT.into()),
             Act::SetBreaker(system, change) => self.check_settings(*system, *change).await,
             _ => Ok(()),
         }
+    }
+
+    /// Ranges are told where the fields are read; what fits depends on what is in force.
+    fn check_watermarks(&self, change: &WatermarkChange) -> Result<(), Refusal> {
+        if let Some((key, value, remedy)) = change.problems().into_iter().next() {
+            return Err(Refusal::Invalid(format!("{key} = {value}: {remedy}")));
+        }
+        let Some(least) = change.numbers[Watermark::LiveOrdersLeast as usize] else { return Ok(()) };
+        let limit = self.flow.limit(&LimitName::Orders).map_err(setting)?.effective.cap;
+        if least <= limit {
+            return Ok(());
+        }
+        let remedy = format!("must be at most {limit}, the limit orders: set that higher first");
+        Err(Refusal::Value { field: "live_orders_least", value: least.into(), remedy })
     }
 
     async fn check_rate(&self, system: Participant, limit: Limit) -> Result<(), Refusal> {
@@ -239,6 +255,9 @@ impl Knobs for NodeKnobs {
                 Some(system) => json!(self.limit_of_participant(&self.status(system).await?)),
                 None => json!(intake_limit(&self.intake_limit(name)?)),
             },
+            Act::SetBackpressure(_) | Act::ResetBackpressure => {
+                json!(pressure::shown(&self.flow.watermarks()))
+            }
             Act::SetBulkhead(system, _) | Act::ResetBulkhead(system) => {
                 json!(self.bulkhead(&self.status(*system).await?))
             }
@@ -282,7 +301,7 @@ impl Knobs for NodeKnobs {
 
     async fn backpressure(&self) -> Result<BackpressureReport, Refusal> {
         let (node, statuses) = (self.flow.backpressure(), self.statuses().await?);
-        Ok(pressure::report(&node, &statuses, &self.config.flow))
+        Ok(pressure::report(&node, &statuses, &self.flow.watermarks()))
     }
 
     async fn breakers(&self) -> Result<Vec<BreakerReport>, Refusal> {
@@ -304,6 +323,13 @@ impl Knobs for NodeKnobs {
             }
             Act::SetLimit(name, limit) => self.set_limit(name, *limit).await,
             Act::ResetLimit(name) => self.reset_limit(name).await,
+            Act::SetBackpressure(change) => {
+                self.flow.set_watermarks(change.clone(), None).map(drop).map_err(setting)
+            }
+            Act::ResetBackpressure => {
+                let _was_set = self.flow.clear_watermarks();
+                Ok(())
+            }
             Act::SetBulkhead(system, most) => {
                 self.change_limits(*system, |limits| limits.in_flight = Some(*most)).await
             }

@@ -1,6 +1,9 @@
 //! Who holds whom back in the running node, in the words of the control.
 
-use actors::flow::{Class, FlowConfig};
+use std::collections::BTreeMap;
+
+use actors::flow::Class;
+use actors::flow::watermarks::{Watermark, WatermarkState, Watermarks as Numbers};
 use actors::node::backpressure::{Backpressure, LanePressure, PartitionPressure};
 use actors::node::flow::Throttle;
 use actors::participant::control::{HeldBy, ParticipantStatus};
@@ -8,13 +11,14 @@ use actors::participant::control::{HeldBy, ParticipantStatus};
 use super::words::{at_least_zero, word};
 use crate::control::pressure::{
     BackpressureReport, ClassReport, HeldReport, LaneReport, ListReport, MemoryReport, OrdersReport,
+    Watermarks, WatermarksReport,
 };
 
 /// Out of what the node and its gates say.
 pub(super) fn report(
     node: &Backpressure,
     statuses: &[ParticipantStatus],
-    config: &FlowConfig,
+    watermarks: &WatermarkState,
 ) -> BackpressureReport {
     let is_late = node.partitions.iter().any(|partition| partition.is_late);
     let lists: Vec<ListReport> = statuses.iter().map(|status| list(status, is_late)).collect();
@@ -36,7 +40,8 @@ pub(super) fn report(
             stops_at: node.memory.stops_at,
             state: word(&node.memory.state),
         },
-        gives_way: classes(config),
+        gives_way: classes(watermarks),
+        watermarks: shown(watermarks),
     }
 }
 
@@ -150,24 +155,49 @@ fn lane(lane: &LanePressure) -> LaneReport {
     }
 }
 
-fn classes(config: &FlowConfig) -> Vec<ClassReport> {
-    let is_named = |name: &str| config.channels.iter().any(|quota| quota.name == name);
+fn classes(watermarks: &WatermarkState) -> Vec<ClassReport> {
+    let at = |which: Watermark| watermarks.effective[which as usize];
     let class = |(class, patience_ms): (Class, u64)| {
-        let own = config.channels.iter().filter(|quota| quota.class == class);
-        let mut channels: Vec<String> = own.map(|quota| quota.name.clone()).collect();
-        if class == Class::default() && !is_named("*") {
-            channels.push("*".to_owned());
-        }
+        let own = watermarks.effective_classes.iter().filter(|(_, of)| **of == class);
+        let channels = own.map(|(name, _)| name.clone()).collect();
         ClassReport { class: class.as_str().to_owned(), patience_ms, channels }
     };
-    let order =
-        [(Class::Low, config.patience_low_ms), (Class::Normal, config.patience_normal_ms), (Class::High, 0)];
+    let order = [
+        (Class::Low, at(Watermark::PatienceLow)),
+        (Class::Normal, at(Watermark::PatienceNormal)),
+        (Class::High, 0),
+    ];
     order.map(class).to_vec()
+}
+
+/// The watermarks in the words of the control.
+pub(super) fn shown(state: &WatermarkState) -> WatermarksReport {
+    let of = |numbers: &Numbers, classes: &BTreeMap<String, Class>| {
+        let at = |which: Watermark| numbers[which as usize];
+        Watermarks {
+            answer_delay_ms: at(Watermark::AnswerDelay),
+            live_orders_least: at(Watermark::LiveOrdersLeast),
+            patience_normal_ms: at(Watermark::PatienceNormal),
+            patience_low_ms: at(Watermark::PatienceLow),
+            retry_after_ms: at(Watermark::RetryAfter),
+            herald_after_ms: at(Watermark::HeraldAfter),
+            lane_batch: at(Watermark::LaneBatch),
+            lane_bytes: at(Watermark::LaneBytes),
+            classes: classes.iter().map(|(name, class)| (name.clone(), class.as_str().to_owned())).collect(),
+        }
+    };
+    WatermarksReport {
+        configured: of(&state.configured, &state.configured_classes),
+        effective: of(&state.effective, &state.effective_classes),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use actors::flow::FlowConfig;
+    use std::collections::BTreeMap;
+
+    use actors::flow::Class;
+    use actors::flow::watermarks::WatermarkState;
     use actors::node::backpressure::{
         Backpressure, LanePressure, MemoryPressure, MemoryState, OrdersPressure, PartitionPressure,
     };
@@ -208,6 +238,19 @@ mod tests {
         }
     }
 
+    fn watermarks(classes: &[(&str, Class)]) -> WatermarkState {
+        let classes: BTreeMap<_, _> =
+            classes.iter().map(|(name, class)| ((*name).to_owned(), *class)).collect();
+        let numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+        WatermarkState {
+            configured: numbers,
+            effective: numbers,
+            configured_classes: BTreeMap::new(),
+            effective_classes: classes,
+            is_set: false,
+        }
+    }
+
     #[test]
     fn given_who_is_held_back_then_each_is_told_with_who_holds_him_and_why() {
         let records = PartitionPressure { waits_for_records: true, ..partition(3, None) };
@@ -219,7 +262,7 @@ mod tests {
                 records,
             ]),
             &[],
-            &FlowConfig::default(),
+            &watermarks(&[]),
         );
         let held: Vec<_> =
             found.held.iter().map(|it| (it.what.as_str(), it.by.as_str(), it.reason.as_str())).collect();
@@ -240,13 +283,20 @@ mod tests {
 
     #[test]
     fn given_classes_of_channels_then_the_low_give_way_first_and_all_others_are_normal() {
-        let channels = ["web 0 0 high", "shop 0 0 low", "app 0 0"].map(|quota| quota.parse().unwrap());
-        let config = FlowConfig { channels: channels.to_vec(), ..FlowConfig::default() };
-        let found = report(&node(vec![]), &[], &config).gives_way;
+        let watermarks = watermarks(&[
+            ("*", Class::Normal),
+            ("app", Class::Normal),
+            ("shop", Class::Low),
+            ("web", Class::High),
+        ]);
+        let found = report(&node(vec![]), &[], &watermarks);
+        assert_eq!(found.watermarks.effective.classes["shop"], "low");
+        assert_eq!((found.watermarks.effective.lane_bytes, found.gives_way[0].patience_ms), (8, 4));
+        let found = found.gives_way;
         let found: Vec<_> = found.iter().map(|it| (it.class.as_str(), it.channels.join(" "))).collect();
         assert_eq!(
             found,
-            [("low", "shop".to_owned()), ("normal", "app *".to_owned()), ("high", "web".to_owned())]
+            [("low", "shop".to_owned()), ("normal", "* app".to_owned()), ("high", "web".to_owned())]
         );
     }
 }

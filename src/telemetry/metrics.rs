@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use actors::flow::watermarks::RANGES;
 use actors::metrics::{Counter, Gauge, Histogram, Metrics, REASONS, RefusedFor};
 use bus::layout::Lane;
 use domain::bounds::Bound;
@@ -233,6 +234,9 @@ impl NodeCollector {
         let live = [("there", metrics.live_orders.get()), ("most", metrics.live_orders_limit.get())];
         let help = "Orders begun and not committed, and how many there may be right now";
         sheet.gauges("live_orders", help, "bound", live.into_iter())?;
+        let marks = RANGES.iter().zip(&metrics.watermarks).map(|((key, ..), gauge)| (*key, gauge.get()));
+        let help = "The watermarks of back-pressure that are in force, in the units of their keys";
+        sheet.gauges("backpressure", help, "watermark", marks)?;
         let memory = [("there", metrics.resident_bytes.get()), ("most", metrics.memory_limit.get())];
         let help = "Resident memory of the process in bytes, and how much it may take; 0 is no budget";
         sheet.gauges("memory_bytes", help, "bound", memory.into_iter())?;

@@ -174,6 +174,31 @@ async fn an_operator_sees_who_holds_whom_back_and_sets_a_breaker_for_a_time() {
         (erp["settings"]["error_percent"] == 60 && erp["settings_changed"] == false).then_some(())
     })
     .await;
+    let words =
+        ["flow", "backpressure", "--patience-normal-ms", "30000", "--class", "market=low", "--ttl", "1s"];
+    let set = act(port, &words).await;
+    let (before, after) = (&set["before"]["effective"], &set["after"]["effective"]);
+    assert_eq!(
+        (&before["patience_normal_ms"], &after["patience_normal_ms"]),
+        (&0.into(), &30_000.into()),
+        "{set}"
+    );
+    assert_eq!(
+        (&before["classes"]["market"], &after["classes"]["market"]),
+        (&Value::Null, &"low".into()),
+        "{set}"
+    );
+    until(SOON, "the configured watermarks", || async {
+        let marks = pressure().await["watermarks"].clone();
+        (marks["effective"] == marks["configured"]).then_some(())
+    })
+    .await;
+    act(port, &["flow", "backpressure", "--lane-batch", "7"]).await;
+    let metrics = serve.get("/metrics").await.body;
+    assert!(metrics.contains("doorbuster_backpressure{watermark=\"lane_batch\"} 7"), "{metrics}");
+    act(port, &["flow", "backpressure", "--reset"]).await;
+    assert_eq!(pressure().await["watermarks"]["effective"]["lane_batch"], 500);
+
     act(port, &["flow", "bulkhead", "erp", "--max", "7"]).await;
     let words = ["breaker", "set", "erp", "--max-in-flight", "9", "--reason", "a test of it"];
     let refused = operate(port, &words).await;
@@ -247,6 +272,12 @@ async fn a_mistake_is_told_with_field_value_and_remedy_and_its_exit_code() {
         (&["flow", "limit", "orders", "--rate", "5"], 2, "--> /rate = 5: orders has only a cap"),
         (&["flow", "limit", "orders", "--cap", "0"], 2, "--> /cap = 0: must be from 1 to"),
         (&["flow", "limit", "participant:erp", "--rate", "5000", "--burst", "1"], 2, "cannot be reached"),
+        (
+            &["flow", "backpressure", "--live-orders-least", "60000"],
+            2,
+            "must be at most 50000, the limit orders",
+        ),
+        (&["flow", "backpressure", "--class", "web=urgent"], 2, "--> /classes/web = \"urgent\""),
         (&["flow", "bulkhead", "erp", "--max", "0"], 2, "--> /max_in_flight = 0: must be from 1"),
         (&["breaker", "reset", "sap"], 7, "known are: loyalty, payment"),
     ] {
@@ -264,5 +295,5 @@ async fn a_mistake_is_told_with_field_value_and_remedy_and_its_exit_code() {
     assert!(stderr.contains(&nowhere) && stderr.contains("doorbuster serve"), "{stderr}");
     let entries = audit(serve.port).await;
     assert!(entries.iter().all(|entry| entry["kind"] == "refused"), "nothing was begun: {entries:#?}");
-    assert_eq!(verify(serve.port).await["entries"], 7, "one for each act that can be, but not now");
+    assert_eq!(verify(serve.port).await["entries"], 8, "one for each act that can be, but not now");
 }

@@ -40,7 +40,8 @@ impl Class {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Out of the word again.
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::High, Self::Normal, Self::Low].into_iter().find(|class| class.as_str() == text)
     }
 }

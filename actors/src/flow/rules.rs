@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::limits::{Class, FlowConfig, LimitName, Quota, Scope, Setting};
 use super::meter::{Meter, RuntimeTime};
 use super::policy::Throttle;
+use super::watermarks::{Watermark, Watermarks};
 use crate::metrics::RefusedFor;
 
 /// New work that is refused for now: why, and when it makes sense to come again.
@@ -35,6 +36,18 @@ struct Table {
 impl Table {
     fn of(&self, name: &str) -> &Quoted {
         self.named.get(name).unwrap_or(&self.rest)
+    }
+
+    /// Gives channels other classes. One that is not named yet goes on sharing the quota of all that are not.
+    fn reclass(&mut self, classes: &BTreeMap<String, Class>) {
+        for (name, class) in classes {
+            if name == "*" {
+                self.rest.class = *class;
+                continue;
+            }
+            let shared = || Quoted { class: *class, meter: self.rest.meter.clone() };
+            self.named.entry(name.clone()).or_insert_with(shared).class = *class;
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = &Quoted> {
@@ -67,6 +80,10 @@ pub(crate) struct Rules {
 /// Out of what rules are made.
 pub(super) struct Sources<'a> {
     pub(super) config: &'a FlowConfig,
+    /// As they hold.
+    pub(super) watermarks: Watermarks,
+    /// Classes of channels that somebody has set.
+    pub(super) classes: &'a BTreeMap<String, Class>,
     pub(super) pauses: &'a [Pause],
     pub(super) is_draining: bool,
     pub(super) time: RuntimeTime,
@@ -107,8 +124,10 @@ impl Rules {
     pub(super) fn new(sources: &Sources<'_>) -> Self {
         let Sources { config, pauses, is_draining, before, .. } = sources;
         let tenants = sources.table(&config.tenants, LimitName::Tenant, before.map(|it| &it.tenants));
-        let channels = sources.table(&config.channels, LimitName::Channel, before.map(|it| &it.channels));
-        let patience_ms = [0, config.patience_normal_ms, config.patience_low_ms];
+        let mut channels = sources.table(&config.channels, LimitName::Channel, before.map(|it| &it.channels));
+        channels.reclass(sources.classes);
+        let watermark = |which: Watermark| sources.watermarks[which as usize];
+        let patience_ms = [0, watermark(Watermark::PatienceNormal), watermark(Watermark::PatienceLow)];
         let is_quoted = tenants.all().chain(channels.all()).any(|quoted| quoted.meter.is_some());
         let is_impatient = channels.all().any(|quoted| patience_ms[quoted.class as usize] > 0);
         let is_selective =
@@ -120,7 +139,7 @@ impl Rules {
             tenants,
             channels,
             patience_ms,
-            retry_after_ms: config.retry_after_ms,
+            retry_after_ms: watermark(Watermark::RetryAfter),
             judges: is_quoted || is_impatient || is_selective,
         }
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::limits::{LimitName, MOST_NAME_BYTES, Quota, Scope, Setting, is_name};
+use super::limits::{Class, LimitName, MOST_NAME_BYTES, Quota, Scope, Setting, is_name};
 use super::rules::{Pause, Rules, Sources};
 use super::shared::{Flow, locked};
+use super::watermarks::{self, WatermarkChange, WatermarkState, Watermarks};
 
 /// The most pauses at a time.
 const MOST_PAUSES: usize = 64;
@@ -52,13 +53,17 @@ pub(crate) struct Settings {
     pub(crate) pauses: Vec<Pause>,
     pub(crate) drain: Option<Drain>,
     pub(crate) overrides: BTreeMap<LimitName, (Setting, Option<Instant>)>,
+    pub(crate) watermarks: Option<(WatermarkChange, Option<Instant>)>,
 }
 
 impl Flow {
     pub(super) fn renew(&self, settings: &Settings, before: Option<&Rules>) {
         let effective = |name: &LimitName| self.effective_of(settings, name);
+        let (watermarks, classes) = self.renew_watermarks(settings);
         let sources = Sources {
             config: &self.config,
+            watermarks,
+            classes,
             pauses: &settings.pauses,
             is_draining: settings.drain.is_some(),
             time: self.time,
@@ -90,7 +95,9 @@ impl Flow {
         let settings = locked(&self.settings);
         let pauses = settings.pauses.iter().filter_map(|(_, until)| *until);
         let overrides = settings.overrides.values().filter_map(|(_, until)| *until);
-        pauses.chain(overrides).chain(settings.drain.and_then(|drain| drain.until)).min()
+        let drain = settings.drain.and_then(|drain| drain.until);
+        let watermarks = settings.watermarks.as_ref().and_then(|(_, until)| *until);
+        pauses.chain(overrides).chain(drain).chain(watermarks).min()
     }
 
     /// Ends what was set for a time only, and that is over.
@@ -100,12 +107,10 @@ impl Flow {
         let count = settings.pauses.len() + settings.overrides.len();
         settings.pauses.retain(|(_, until)| !is_over(until));
         settings.overrides.retain(|_, (_, until)| !is_over(until));
-        let drained = settings.drain.is_some_and(|drain| is_over(&drain.until));
-        if drained {
-            settings.drain = None;
-        }
-        if drained || settings.pauses.len() + settings.overrides.len() < count {
-            tracing::info!("a limit or pause that was set for a time has reverted");
+        let drained = settings.drain.take_if(|drain| is_over(&drain.until)).is_some();
+        let is_low_again = settings.watermarks.take_if(|(_, until)| is_over(until)).is_some();
+        if drained || is_low_again || settings.pauses.len() + settings.overrides.len() < count {
+            tracing::info!("what was set for a time has reverted");
             let before = self.rules().0;
             self.renew(&settings, Some(&before));
             drop(settings);
@@ -207,6 +212,55 @@ impl Flow {
         })?;
         self.limits_changed();
         Ok(())
+    }
+
+    /// Puts the watermarks in force that hold now, and gives them with the classes that somebody has set.
+    fn renew_watermarks<'a>(&self, settings: &'a Settings) -> (Watermarks, &'a BTreeMap<String, Class>) {
+        const NONE: &BTreeMap<String, Class> = &BTreeMap::new();
+        let set = settings.watermarks.as_ref().map(|(change, _)| change);
+        let watermarks = set.map_or(self.configured_watermarks, |set| set.on(self.configured_watermarks));
+        for ((place, gauge), value) in self.watermarks.iter().zip(&self.metrics.watermarks).zip(watermarks) {
+            place.store(value, Ordering::Relaxed);
+            gauge.set_size(value);
+        }
+        (watermarks, set.map_or(NONE, |set| &set.classes))
+    }
+
+    /// Sets other watermarks and classes. They replace those that were set before.
+    pub(crate) fn set_watermarks(
+        &self,
+        change: WatermarkChange,
+        ttl: Option<Duration>,
+    ) -> Result<(), SettingError> {
+        let until = until(ttl)?;
+        if let Some((key, value, remedy)) = change.problems().into_iter().next() {
+            return Err(SettingError::OutOfBounds(format!("{key} = {value}: {remedy}")));
+        }
+        self.change(|settings| {
+            settings.watermarks = Some((change, until));
+            Ok(())
+        })
+    }
+
+    /// Lets the watermarks be as they are configured. False: they are.
+    pub(crate) fn clear_watermarks(&self) -> bool {
+        self.change(|settings| Ok(settings.watermarks.take().is_some())).unwrap_or(false)
+    }
+
+    /// The watermarks and classes, as configured and as they hold.
+    pub(crate) fn watermark_state(&self) -> WatermarkState {
+        let configured_classes = watermarks::classes(&self.config);
+        let settings = locked(&self.settings);
+        let set = settings.watermarks.as_ref().map(|(change, _)| change);
+        let mut effective_classes = configured_classes.clone();
+        effective_classes.extend(set.into_iter().flat_map(|set| set.classes.clone()));
+        WatermarkState {
+            configured: self.configured_watermarks,
+            effective: set.map_or(self.configured_watermarks, |set| set.on(self.configured_watermarks)),
+            configured_classes,
+            effective_classes,
+            is_set: set.is_some(),
+        }
     }
 
     /// A lower bound holds at once, a higher one is grown to.

@@ -11,6 +11,8 @@ use super::meter::RuntimeTime;
 use super::policy::{Pace, Pressure, Throttle, reopens_at};
 use super::rules::Rules;
 use super::settings::Settings;
+use super::watermarks::{self, WATERMARKS, Watermark, Watermarks};
+use crate::config::NodeConfig;
 use crate::metrics::Metrics;
 
 /// What may still come into memory once nothing is begun any more, for each partition: what the reader of the intake has asked
@@ -65,6 +67,10 @@ impl LaneFigures {
 #[derive(Debug)]
 pub(crate) struct Flow {
     pub(super) config: FlowConfig,
+    /// The watermarks as they are configured.
+    pub(super) configured_watermarks: Watermarks,
+    /// The watermarks as they hold.
+    pub(super) watermarks: [AtomicU64; WATERMARKS],
     pub(super) metrics: Arc<Metrics>,
     pub(super) figures: Vec<Figures>,
     pub(super) time: RuntimeTime,
@@ -95,10 +101,14 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Flow {
     /// An intake as it is configured.
-    pub(crate) fn new(config: &FlowConfig, partitions: u16, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(node: &NodeConfig, partitions: u16, metrics: Arc<Metrics>) -> Self {
+        let config = &node.flow;
+        let configured_watermarks = watermarks::configured(node);
         let figures = || Figures { answer_delay_ms: AtomicU64::new(u64::MAX), ..Figures::default() };
         let flow = Self {
             config: config.clone(),
+            configured_watermarks,
+            watermarks: configured_watermarks.map(AtomicU64::new),
             metrics,
             figures: (0..partitions).map(|_| figures()).collect(),
             time: RuntimeTime::new(),
@@ -233,9 +243,9 @@ impl Flow {
         let (orders, before) = (self.effective(&LimitName::Orders).cap, self.cap());
         let pace = Pace { effective: before, lowered_by: None }.step(
             orders,
-            self.config.live_orders_least,
+            self.watermark(Watermark::LiveOrdersLeast),
             delay,
-            self.config.answer_delay_ms,
+            self.watermark(Watermark::AnswerDelay),
             self.uncommitted(),
             *locked(&self.pressure),
         );
@@ -268,6 +278,11 @@ impl Flow {
     }
 
     // ---- Rules.
+
+    /// A watermark as it holds.
+    pub(crate) fn watermark(&self, which: Watermark) -> u64 {
+        self.watermarks[which as usize].load(Ordering::Relaxed)
+    }
 
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)

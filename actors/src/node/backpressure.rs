@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::flow::{ThrottledPartition, waited_ms};
 use crate::config::{MOST_BATCH_ITEMS, NodeConfig};
-use crate::flow::{Figures, Pressure, Throttle};
+use crate::flow::{Figures, Flow, Pressure, Throttle, Watermark};
 
 /// How much one lane of one partition holds in memory, and how many inputs a partition has under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +21,14 @@ pub(crate) struct LaneBounds {
 
 impl LaneBounds {
     pub(super) fn of(config: &NodeConfig) -> Self {
-        Self {
-            messages: config.lane_batch as u64,
-            bytes: config.lane_bytes as u64,
-            least_free_inputs: MOST_BATCH_ITEMS.min(config.in_flight_inputs) as u64,
-        }
+        let least_free_inputs = MOST_BATCH_ITEMS.min(config.in_flight_inputs) as u64;
+        Self { messages: config.lane_batch as u64, bytes: config.lane_bytes as u64, least_free_inputs }
+    }
+
+    /// The same, with the watermarks that hold now.
+    pub(super) fn now(self, flow: &Flow) -> Self {
+        let (messages, bytes) = (flow.watermark(Watermark::LaneBatch), flow.watermark(Watermark::LaneBytes));
+        Self { messages, bytes, ..self }
     }
 }
 

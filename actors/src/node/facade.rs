@@ -115,7 +115,7 @@ pub fn start_with_board<D: Decider>(
     let doors = Arc::<DashMap<u16, Door>>::default();
     let gates = Arc::new(Gates::new(&config, layout.partitions, clock.now(), Arc::clone(&metrics)));
     let participants = Keeper::begin(&config, &bus, &gates, &clock, &metrics);
-    let flow = Arc::new(Flow::new(&config.flow, layout.partitions, Arc::clone(&metrics)));
+    let flow = Arc::new(Flow::new(&config, layout.partitions, Arc::clone(&metrics)));
     let letters = config.letters_waiting as u64 * u64::from(layout.partitions);
     metrics.letters_waiting_limit.set_size(letters);
     let (mail, inboxes) = Mail::new(layout.partitions, config.letters_waiting, Arc::clone(&metrics));

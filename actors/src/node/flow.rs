@@ -12,6 +12,7 @@ use tokio::time::Instant;
 pub use crate::flow::limits::{
     LEAST_MEMORY, LimitName, MOST_LIVE_ORDERS, MOST_NAME_BYTES, MOST_RATE, Scope, Setting,
 };
+pub use crate::flow::watermarks::{WatermarkChange, WatermarkState};
 pub use crate::flow::{Change, SettingError, Throttle};
 
 use super::backpressure::{Backpressure, LaneBounds, MemoryPressure, OrdersPressure};
@@ -209,8 +210,8 @@ impl FlowControl {
             state: self.flow.pressure().into(),
         };
         let lags = Lane::ALL.map(|lane| self.lag(lane));
-        let figures = self.flow.all_figures();
-        Backpressure::of((figures, &self.throttles(now)), self.bounds, lags, now, (orders, memory))
+        let (figures, bounds) = (self.flow.all_figures(), self.bounds.now(&self.flow));
+        Backpressure::of((figures, &self.throttles(now)), bounds, lags, now, (orders, memory))
     }
 
     /// Messages in the stream of a lane behind the partition that is furthest behind.
@@ -274,6 +275,30 @@ impl FlowControl {
     pub fn clear_limit(&self, name: &LimitName) -> Result<LimitState, SettingError> {
         self.flow.clear_limit(name)?;
         self.limit(name)
+    }
+
+    /// The watermarks of back-pressure and the classes of channels.
+    pub fn watermarks(&self) -> WatermarkState {
+        self.flow.watermark_state()
+    }
+
+    /// Sets other watermarks and classes, until somebody clears them or the time is over. They replace those that were set before;
+    /// what is not named is as configured. Each partition goes by them from its next cycle on.
+    ///
+    /// # Errors
+    /// A number, a name or the time is out of its bounds: nothing has changed.
+    pub fn set_watermarks(
+        &self,
+        change: WatermarkChange,
+        ttl: Option<Duration>,
+    ) -> Result<WatermarkState, SettingError> {
+        self.flow.set_watermarks(change, ttl)?;
+        Ok(self.watermarks())
+    }
+
+    /// Lets watermarks and classes be as they are configured. False: they are.
+    pub fn clear_watermarks(&self) -> bool {
+        self.flow.clear_watermarks()
     }
 
     /// Begins no new work of this scope, until somebody resumes it or the time is over. Work of a tenant or channel is refused

@@ -18,7 +18,7 @@ use super::core::{Environment, Partition};
 use super::receipts;
 use super::transit::Transit;
 use crate::entity::{TOO_LATE, expiry};
-use crate::flow::{Load, NotNow, Rules, Throttle, room};
+use crate::flow::{Load, NotNow, Rules, Throttle, Watermark, room};
 use crate::inbound::{Arrival, Refused};
 use crate::record::DeadLetter;
 
@@ -141,7 +141,7 @@ impl<D: Decider> Partition<D> {
         let undecided = [Lane::Replies, Lane::Work].map(|lane| self.lane(lane).undecided_since());
         let Some(oldest) = undecided.into_iter().flatten().min() else { return };
         let delay = self.admission.transit.get().waited_ms(oldest, now);
-        let most = self.env.config.flow.answer_delay_ms;
+        let most = self.env.flow.watermark(Watermark::AnswerDelay);
         self.env.flow.figures(self.number).answer_delay_ms.fetch_min(delay, Ordering::Relaxed);
         if delay > most {
             // A record takes all that wait with it, and those that come then are young again.
@@ -168,7 +168,7 @@ impl<D: Decider> Partition<D> {
         Load {
             uncommitted,
             cap,
-            least: self.is_late(now).then_some(self.env.config.flow.live_orders_least),
+            least: self.is_late(now).then(|| flow.watermark(Watermark::LiveOrdersLeast)),
             is_full: flow.is_full(),
             is_out_of_memory: flow.is_out_of_memory(),
             sharing: if is_tight { waits() as u64 } else { 1 },

@@ -22,7 +22,7 @@ use super::core::{Partition, Stage};
 use super::queued::{Drained, Held, QueuedWork};
 use super::receipts;
 use crate::entity::{TOO_LATE, expiry};
-use crate::flow::estimated_wait_ms;
+use crate::flow::{Watermark, estimated_wait_ms};
 use crate::inbound::{self, Item};
 use crate::node::EntityView;
 
@@ -99,7 +99,7 @@ async fn open<D: Decider>(partition: &Partition<D>) -> Result<Box<dyn Reader>, O
 impl<D: Decider> Partition<D> {
     /// Something has waited in the intake since then: if that is long, the herald is called.
     pub(super) fn waits_since(&self, now: Timestamp, stored_at_ms: i64) {
-        let limit = i64::try_from(self.env.config.flow.herald_after_ms).unwrap_or(i64::MAX);
+        let limit = i64::try_from(self.env.flow.watermark(Watermark::HeraldAfter)).unwrap_or(i64::MAX);
         if !self.herald.is_here.get() && now.0 - stored_at_ms > limit {
             self.herald.called.notify_one();
         }

@@ -15,7 +15,7 @@ use super::admission::stored_ms;
 use super::core::{Halt, Partition, Stage};
 use super::losses;
 use super::tracker::Tracker;
-use crate::config::NodeConfig;
+use crate::flow::{Flow, Watermark};
 
 /// One lane: what is read and not taken, and what is taken and not recorded.
 #[derive(Debug)]
@@ -81,8 +81,10 @@ impl LaneState {
     }
 
     /// May more be read?
-    pub(super) fn has_room(&self, config: &NodeConfig) -> bool {
-        self.buffer.borrow().len() < config.lane_batch && self.bytes.get() < config.lane_bytes
+    pub(super) fn has_room(&self, flow: &Flow) -> bool {
+        let (messages, bytes) = self.held();
+        (messages as u64) < flow.watermark(Watermark::LaneBatch)
+            && (bytes as u64) < flow.watermark(Watermark::LaneBytes)
     }
 }
 
@@ -97,7 +99,8 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>, lane: Lane) -> 
 }
 
 async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
-    let (config, state, bus) = (&partition.env.config, partition.lane(lane), &partition.env.bus);
+    let (config, flow, bus) = (&partition.env.config, &partition.env.flow, &partition.env.bus);
+    let (state, mut changes) = (partition.lane(lane), flow.changes());
     let mut connection = bus.losses();
     let mut newest = state.tracker.borrow().position();
     let mut reader = match open(partition, lane).await {
@@ -107,14 +110,19 @@ async fn read<D: Decider>(partition: &Partition<D>, lane: Lane) -> Halt {
     state.whole_at.set(Some(connection));
     let (mut attempt, mut lost) = (0, 0);
     loop {
-        if !state.has_room(config) {
+        if !state.has_room(flow) {
             // While nobody reads, more may come.
             state.behind.set(Some(Timestamp(newest.timestamp_ns / 1_000_000)));
-            state.room.notified().await;
+            // It may be another bound that makes room. The flow is there as long as its partitions.
+            tokio::select! {
+                () = state.room.notified() => {}
+                _ = changes.changed() => {}
+            }
             continue;
         }
         let asked_at = partition.env.clock.now();
-        let read = reader.next(config.lane_batch, config.lane_patience()).await;
+        let most = usize::try_from(flow.watermark(Watermark::LaneBatch)).unwrap_or(usize::MAX);
+        let read = reader.next(most, config.lane_patience()).await;
         // Before what comes behind a loss is taken: afterwards nobody could tell that something was there.
         if connection != bus.losses() {
             connection = bus.losses();

@@ -113,7 +113,7 @@ impl<D: Decider> Partition<D> {
         if taken > 0 {
             self.env.metrics.input(lane).add(taken as u64);
             self.show_lane(lane);
-            if state.has_room(&self.env.config) {
+            if state.has_room(&self.env.flow) {
                 state.room.notify_one();
             }
         }

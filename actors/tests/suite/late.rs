@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actors::flow::FlowConfig;
+use actors::flow::watermarks::Watermark;
 use actors::node::flow::Throttle;
 use actors::participant::control::Act;
 use actors::{Node, NodeConfig};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::flow::submit;
 use crate::trouble::Withholding;
+use crate::watermarks::with;
 use crate::world::{World, identity, key_in, pass, run, until};
 
 /// A node whose journal takes nothing while the switch is off.
@@ -62,6 +64,29 @@ fn given_facts_that_wait_for_us_when_work_comes_then_only_the_least_is_begun_unt
         assert!(!state.throttles.is_empty() && state.answer_delay_ms >= 200, "{state:?}");
         switch.send_replace(true);
         until("all are begun", || async { node.flow().state().uncommitted_orders == 30 }).await;
+    });
+}
+
+#[test]
+fn given_other_watermarks_when_facts_wait_for_us_then_as_many_are_begun_as_they_say() {
+    run(async {
+        let mut world = World::new();
+        let (node, switch) = node_with(&mut world, flow).await;
+        for partition in [0, 1] {
+            world.open(&node, &key_in(partition, "busy")).await;
+        }
+        let least = with(&[(Watermark::LiveOrdersLeast, 10)]);
+        node.flow().set_watermarks(least, None).unwrap();
+        facts_wait(&world, &switch).await;
+        for number in 0..30 {
+            submit(&world, &format!("t-{number}"), "web", &[]).await;
+        }
+        pass(3_000).await;
+        let begun = || node.flow().state().uncommitted_orders;
+        assert!((10..=11).contains(&begun()), "{:?}", node.flow().state());
+        node.flow().set_watermarks(with(&[(Watermark::AnswerDelay, 60_000)]), None).unwrap();
+        until("nobody is late any more", || async { begun() == 30 }).await;
+        switch.send_replace(true);
     });
 }
 

@@ -25,5 +25,6 @@ mod recovery;
 mod snapshots;
 mod snapshots_in_trouble;
 mod trouble;
+mod watermarks;
 mod way_in;
 mod way_out;

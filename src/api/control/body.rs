@@ -1,5 +1,6 @@
 //! Reading the body of an act: all its mistakes at once, each with pointer, value and remedy.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
@@ -121,6 +122,32 @@ impl Fields {
         self.number(name, range, unit)
     }
 
+    /// An object whose values are texts, each read with its name; empty if it is left out.
+    pub(super) fn texts<T>(
+        &mut self,
+        name: &'static str,
+        read: impl Fn(&str, &str) -> Result<T, String>,
+    ) -> BTreeMap<String, T> {
+        let given = match self.take(name) {
+            None => return BTreeMap::new(),
+            Some(Value::Object(given)) => given,
+            Some(value) => {
+                self.wrong(name, "wrong_type", "must be an object of texts".to_owned(), value);
+                return BTreeMap::new();
+            }
+        };
+        let mut found = BTreeMap::new();
+        for (key, value) in given {
+            match read(&key, value.as_str().unwrap_or_default()) {
+                Ok(read) => drop(found.insert(key, read)),
+                Err(message) => {
+                    self.wrong(&format!("{name}/{}", escaped(&key)), "malformed", message, value);
+                }
+            }
+        }
+        found
+    }
+
     /// No mistake so far?
     pub(super) fn is_right(&self) -> bool {
         self.mistakes.is_empty()
@@ -130,12 +157,17 @@ impl Fields {
     pub(super) fn finish(mut self) -> Vec<Mistake> {
         let known = self.known.join(", ");
         for (name, value) in std::mem::take(&mut self.given) {
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = format!("/{}", escaped(&name));
             let message = format!("is not known here; known are: {known}");
             self.mistakes.push(Mistake::new(pointer, "unknown_field", message).given(value));
         }
         self.mistakes
     }
+}
+
+/// A name as one part of a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn not_an_object(detail: &str) -> Problem {

@@ -1,12 +1,14 @@
 //! Flow control: how much new work is taken, and how much of it at the same time.
 
 use actix_web::{HttpResponse, web};
+use actors::flow::Class;
+use actors::flow::watermarks::{RANGES, WatermarkChange};
 
 use super::act::{Asked, participant, perform, refused};
 use super::body::Fields;
 use super::requests::{
-    ActHeaders, ActQuery, BulkheadRequest, LimitPath, LimitRequest, List, PauseRequest, ResumeRequest,
-    SystemPath, Why, WhyAndHowLong,
+    ActHeaders, ActQuery, BackpressureRequest, BulkheadRequest, LimitPath, LimitRequest, List, PauseRequest,
+    ResumeRequest, SystemPath, Why, WhyAndHowLong,
 };
 use super::{Steering, not_known, ok};
 use crate::api::methods::{only_acts, only_reads, reads_and_changes};
@@ -28,7 +30,12 @@ pub(super) fn routes(service: &mut web::ServiceConfig) {
         .service(only_acts("/actions/resume", web::post().to(resume)))
         .service(only_acts("/actions/drain", web::post().to(drain)))
         .service(only_acts("/actions/undrain", web::post().to(undrain)))
-        .service(only_reads("/backpressure", |route| route.to(backpressure)))
+        .service(reads_and_changes(
+            "/backpressure",
+            |route| route.to(backpressure),
+            web::patch().to(set_backpressure),
+            web::delete().to(reset_backpressure),
+        ))
         .service(only_reads("/limits", |route| route.to(limits)))
         .service(reads_and_changes(
             "/limits/{name}",
@@ -57,6 +64,34 @@ pub(in crate::api) async fn flow(steering: web::Data<dyn Steering>) -> Result<Ht
     responses((status = 200, description = "How it is", body = BackpressureReport), (status = "default", response = AProblem)))]
 pub(in crate::api) async fn backpressure(steering: web::Data<dyn Steering>) -> Result<HttpResponse, Problem> {
     Ok(ok(steering.control()?.backpressure().await.map_err(refused)?))
+}
+
+fn watermarks(fields: &mut Fields) -> WatermarkChange {
+    let numbers = RANGES.map(|(key, unit, least, most)| fields.number(key, least..=most, unit));
+    let classes = fields.texts("classes", |name, class| {
+        Class::parse(class).ok_or_else(|| format!("the class of {name} must be low, normal or high"))
+    });
+    let change = WatermarkChange { numbers, classes };
+    if change == WatermarkChange::default() && fields.is_right() {
+        let keys = RANGES.map(|(key, ..)| key).join(", ");
+        fields.mistake(Mistake::new("", "missing", format!("give at least one of {keys} and classes")));
+    }
+    change
+}
+
+/// Sets other watermarks: from when on the intake slows, refuses, tells and reads no further, and which channels give way first. What
+/// is left out is as configured, also if it was set before.
+#[utoipa::path(patch, path = "/api/v1/flow/backpressure", tag = "flow", request_body = BackpressureRequest,
+    params(ActHeaders, ActQuery), responses((status = 200, description = "It was done; with `dry_run`, it could be done", body = Done), (status = "default", response = AProblem)))]
+pub(in crate::api) async fn set_backpressure(asked: Asked) -> Result<HttpResponse, Problem> {
+    perform(asked, |fields| Some(Act::SetBackpressure(watermarks(fields)))).await
+}
+
+/// Puts the configured watermarks and classes in force again.
+#[utoipa::path(delete, path = "/api/v1/flow/backpressure", tag = "flow", request_body = Why,
+    params(ActHeaders, ActQuery), responses((status = 200, description = "It was done; with `dry_run`, it could be done", body = Done), (status = "default", response = AProblem)))]
+pub(in crate::api) async fn reset_backpressure(asked: Asked) -> Result<HttpResponse, Problem> {
+    perform(asked, |_| Some(Act::ResetBackpressure)).await
 }
 
 fn scope(fields: &mut Fields) -> Scope {

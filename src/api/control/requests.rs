@@ -1,6 +1,8 @@
 //! What the acts are asked with, as the `OpenAPI` document shows it. Bodies are read field by field (`body`), so that all their
 //! mistakes are told at once.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What the headers of an act say.
@@ -119,6 +121,45 @@ pub(in crate::api) struct LimitRequest {
     #[schema(min_length = 5, max_length = 500, example = "the ERP asked for less")]
     reason: String,
     /// After how many milliseconds the configured numbers hold again, a second to a week; without it, somebody has to say so.
+    #[schema(minimum = 1000, maximum = 604_800_000, example = 600_000)]
+    ttl_ms: Option<u64>,
+}
+
+/// Other watermarks of back-pressure; what is left out is as configured.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[expect(dead_code, reason = "see `Why`")]
+pub(in crate::api) struct BackpressureRequest {
+    /// Answers and facts that wait longer for us mean that only the least is begun, in milliseconds.
+    #[schema(minimum = 10, maximum = 60_000)]
+    answer_delay_ms: Option<u64>,
+    /// So many orders may be begun and not committed whatever waits; not more than the limit `orders`.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    live_orders_least: Option<u64>,
+    /// How long work of class normal may queue before it is refused for now, in milliseconds; 0 = until it expires.
+    #[schema(maximum = 604_800_000, example = 30_000)]
+    patience_normal_ms: Option<u64>,
+    /// How long work of class low may.
+    #[schema(maximum = 604_800_000, example = 1_000)]
+    patience_low_ms: Option<u64>,
+    /// What a refused sender is told at least to wait, in milliseconds.
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    retry_after_ms: Option<u64>,
+    /// Once new work waits longer, those who wait are told, in milliseconds.
+    #[schema(minimum = 10, maximum = 60_000)]
+    herald_after_ms: Option<u64>,
+    /// Messages of a lane that are read and not taken; beyond it a partition reads on no more.
+    #[schema(minimum = 1, maximum = 10_000)]
+    lane_batch: Option<u64>,
+    /// Bytes of their bodies, likewise.
+    #[schema(minimum = 1, maximum = 1_073_741_824)]
+    lane_bytes: Option<u64>,
+    /// `low`, `normal` or `high` by channel, at most 256; `*` are all channels that are not named here or in the configuration.
+    #[schema(example = json!({ "marketplace": "low" }))]
+    classes: Option<BTreeMap<String, String>>,
+    /// Why it is done, for whoever reads the audit: 5 to 500 characters.
+    #[schema(min_length = 5, max_length = 500, example = "the sale begins in ten minutes")]
+    reason: String,
+    /// After how many milliseconds the configured ones hold again, a second to a week; without it, somebody has to say so.
     #[schema(minimum = 1000, maximum = 604_800_000, example = 600_000)]
     ttl_ms: Option<u64>,
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test};
 use actors::clock::SystemClock;
+use actors::flow::Class;
+use actors::flow::watermarks::{Watermark, WatermarkChange};
 use actors::participant::control::SettingsChange;
 use async_trait::async_trait;
 use bus::layout::Layout;
@@ -200,6 +202,9 @@ async fn every_act_reaches_the_node_as_what_it_is() {
     let breaker = |act| Act::Breaker(Payment, act);
     let mut settings = SettingsChange { in_flight: Some(50), ..SettingsChange::default() };
     (settings.numbers[2], settings.numbers[12]) = (Some(40), Some(9));
+    let mut watermarks = WatermarkChange::default();
+    watermarks.numbers[Watermark::LaneBatch as usize] = Some(9);
+    watermarks.classes.insert("web".to_owned(), Class::High);
     for (number, (method, path, body, act)) in [
         (Method::POST, PAUSE, why(), Act::Pause(Scope::All)),
         (
@@ -217,6 +222,13 @@ async fn every_act_reaches_the_node_as_what_it_is() {
             Act::SetLimit("rate".to_owned(), limit),
         ),
         (Method::DELETE, "/api/v1/flow/limits/rate", why(), Act::ResetLimit("rate".to_owned())),
+        (
+            Method::PATCH,
+            "/api/v1/flow/backpressure",
+            with(json!({ "lane_batch": 9, "classes": { "web": "high" } })),
+            Act::SetBackpressure(watermarks),
+        ),
+        (Method::DELETE, "/api/v1/flow/backpressure", why(), Act::ResetBackpressure),
         (
             Method::PATCH,
             "/api/v1/flow/bulkheads/erp",
@@ -248,7 +260,7 @@ async fn every_act_reaches_the_node_as_what_it_is() {
         let done = world.ask(Asked { method, ..post(path, &key, &body) }).await;
         assert_eq!((done.status, world.turned().last()), (200, Some(&act)), "{path}: {done:?}");
     }
-    assert_eq!(world.audit().await.len(), 28);
+    assert_eq!(world.audit().await.len(), 32);
 }
 
 #[actix_web::test]

@@ -45,6 +45,30 @@ async fn each_mistake_is_named_with_field_value_and_remedy() {
     let pointers: Vec<_> =
         wrong["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!(pointers, ["/error_percent", "/window_ms", "/max_in_flight"], "{wrong}");
+    let path = "/api/v1/flow/backpressure";
+    let nothing = world.refused(patch(path, &why()), bad, "validation").await;
+    assert!(nothing["detail"].as_str().unwrap().contains("lane_bytes and classes"), "{nothing}");
+    let body = json!({
+        "reason": "a test of it", "answer_delay_ms": 9, "lane_batch": "many", "classes": { "a/b": "urgent", "web": "low" }, "shed": 1
+    });
+    let wrong = world.refused(patch(path, &body), bad, "validation").await;
+    let found: Vec<_> = wrong["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["pointer"].as_str().unwrap(), error["value"].clone()))
+        .collect();
+    let expected = [
+        ("/answer_delay_ms", json!(9)),
+        ("/lane_batch", json!("many")),
+        ("/classes/a~1b", json!("urgent")),
+        ("/shed", json!(1)),
+    ];
+    assert_eq!(found, expected, "{wrong}");
+    assert!(wrong["errors"][2]["message"].as_str().unwrap().contains("low, normal or high"), "{wrong}");
+    let body = json!({ "reason": "a test of it", "classes": ["web"] });
+    let wrong = world.refused(patch(path, &body), bad, "validation").await;
+    assert_eq!(wrong["errors"][0]["code"], "wrong_type", "{wrong}");
     for asked in [
         post("/api/v1/breakers/sap/actions/reset", "key", &why()),
         Asked {
