@@ -13,8 +13,8 @@ pub struct HeldReport {
     /// Who holds it back: an operator, a limit, a breaker, a bulkhead, or work that is behind.
     #[schema(example = "limit orders")]
     pub by: String,
-    /// Why, in one word: `paused`, `draining`, `orders`, `answers`, `memory`, `rate`, `growing`, `records`, `lane_full`, `breaker`,
-    /// `probes` or `in_flight`.
+    /// Why, in one word: `paused`, `draining`, `orders`, `answers`, `memory`, `rate`, `growing`, `records`, `bulk`, `lane_full`,
+    /// `breaker`, `probes` or `in_flight`.
     #[schema(example = "orders")]
     pub reason: String,
     /// Why, in words.
@@ -121,6 +121,10 @@ pub struct Watermarks {
     pub lane_batch: u64,
     /// Bytes of their bodies, likewise.
     pub lane_bytes: u64,
+    /// Once so many per cent of the orders that may be are begun and not committed, work of class low is refused for now.
+    pub low_percent: u64,
+    /// Once so many are, late sales (the bulk lane) wait.
+    pub bulk_percent: u64,
     /// The class of each channel that has one, `low`, `normal` or `high`; `*` are all others.
     pub classes: BTreeMap<String, String>,
 }

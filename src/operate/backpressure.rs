@@ -38,6 +38,12 @@ pub struct BackpressureOptions {
     /// Bytes of their bodies, likewise.
     #[arg(long, value_name = "BYTES")]
     pub lane_bytes: Option<u64>,
+    /// Once so many per cent of the orders that may be are begun and not committed, work of class low is refused for now.
+    #[arg(long, value_name = "PERCENT")]
+    pub low_percent: Option<u64>,
+    /// Once so many are, late sales (the bulk lane) wait.
+    #[arg(long, value_name = "PERCENT")]
+    pub bulk_percent: Option<u64>,
     /// The class of a channel: `marketplace=low`, `web=high`; several with several of these, `*` for all that have none of their own.
     #[arg(long = "class", value_name = "CHANNEL=CLASS", value_parser = class)]
     pub classes: Vec<(String, String)>,
@@ -64,6 +70,8 @@ impl BackpressureOptions {
             ("herald_after_ms", self.herald_after_ms),
             ("lane_batch", self.lane_batch),
             ("lane_bytes", self.lane_bytes),
+            ("low_percent", self.low_percent),
+            ("bulk_percent", self.bulk_percent),
         ];
         let numbers =
             numbers.into_iter().filter_map(|(field, number)| Some((field.to_owned(), Value::from(number?))));

@@ -63,6 +63,18 @@ fn of_partition(partition: &PartitionPressure, node: &Backpressure) -> Vec<HeldR
             waits_ms: None,
         });
     }
+    if partition.bulk_is_held {
+        held.push(HeldReport {
+            what: format!("late sales of partition {number}"),
+            by: "new work".to_owned(),
+            reason: "bulk".to_owned(),
+            detail: format!(
+                "they are begun while no new work waits, and while fewer than bulk_percent of {} orders are begun",
+                node.orders.most
+            ),
+            waits_ms: None,
+        });
+    }
     held
 }
 
@@ -183,6 +195,8 @@ pub(super) fn shown(state: &WatermarkState) -> WatermarksReport {
             herald_after_ms: at(Watermark::HeraldAfter),
             lane_batch: at(Watermark::LaneBatch),
             lane_bytes: at(Watermark::LaneBytes),
+            low_percent: at(Watermark::LowPercent),
+            bulk_percent: at(Watermark::BulkPercent),
             classes: classes.iter().map(|(name, class)| (name.clone(), class.as_str().to_owned())).collect(),
         }
     };
@@ -211,6 +225,7 @@ mod tests {
             throttle,
             queue_delay_ms: 70,
             waits_for_records: false,
+            bulk_is_held: false,
             is_late: false,
         }
     }
@@ -241,7 +256,7 @@ mod tests {
     fn watermarks(classes: &[(&str, Class)]) -> WatermarkState {
         let classes: BTreeMap<_, _> =
             classes.iter().map(|(name, class)| ((*name).to_owned(), *class)).collect();
-        let numbers = [1, 2, 3, 4, 5, 6, 7, 8];
+        let numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
         WatermarkState {
             configured: numbers,
             effective: numbers,
@@ -254,12 +269,14 @@ mod tests {
     #[test]
     fn given_who_is_held_back_then_each_is_told_with_who_holds_him_and_why() {
         let records = PartitionPressure { waits_for_records: true, ..partition(3, None) };
+        let bulk = PartitionPressure { bulk_is_held: true, ..partition(5, None) };
         let found = report(
             &node(vec![
                 partition(0, Some(Throttle::Paused)),
                 partition(1, Some(Throttle::Memory)),
                 partition(2, Some(Throttle::Growing)),
                 records,
+                bulk,
             ]),
             &[],
             &watermarks(&[]),
@@ -273,6 +290,7 @@ mod tests {
                 ("new work of partition 1", "limit memory", "memory"),
                 ("new work of partition 2", "limit orders", "growing"),
                 ("all inputs of partition 3", "records that are not stored yet", "records"),
+                ("late sales of partition 5", "new work", "bulk"),
                 ("reading lane intake of partition 4", "partition 4", "lane_full"),
             ]
         );

@@ -115,6 +115,11 @@ pub struct FlowConfig {
     pub patience_normal_ms: u64,
     /// How long work of the class low may queue before it is refused; 0 = until it expires.
     pub patience_low_ms: u64,
+    /// Per cent of the bound on live orders as it is now: once so many are begun and not committed, work of the class low is refused
+    /// for now, so that it never takes the last places.
+    pub low_percent: u64,
+    /// The same for the bulk lane: what it holds waits in its stream.
+    pub bulk_percent: u64,
     /// What a refused sender is told at least to wait.
     pub retry_after_ms: u64,
     /// From this delay on, somebody reads ahead and tells those who wait.
@@ -138,6 +143,8 @@ impl Default for FlowConfig {
             answer_delay_ms: 200,
             patience_normal_ms: 0,
             patience_low_ms: 5_000,
+            low_percent: 80,
+            bulk_percent: 50,
             retry_after_ms: 1_000,
             herald_after_ms: 500,
             herald_window: 200_000,

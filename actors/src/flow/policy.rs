@@ -118,6 +118,11 @@ pub(crate) fn room(load: Load) -> Result<u64, Throttle> {
     Ok(left.div_ceil(load.sharing.max(1)))
 }
 
+/// How much of the bound on live orders those may use that give way: so many per cent of it, and at least one place.
+pub(crate) fn share(cap: u64, percent: u64) -> u64 {
+    cap.saturating_mul(percent).div_ceil(100)
+}
+
 /// Once the bound was reached, the intake opens again when so few are left: not for every single one.
 pub(crate) fn reopens_at(cap: u64) -> u64 {
     cap - (cap / 16).max(1)
@@ -172,7 +177,7 @@ pub(crate) fn estimated_wait_ms(position: u64, taken: u64, window_ms: u64, most_
 
 #[cfg(test)]
 mod tests {
-    use super::{Load, Pace, Pressure, Throttle, estimated_wait_ms, reopens_at, room};
+    use super::{Load, Pace, Pressure, Throttle, estimated_wait_ms, reopens_at, room, share};
 
     #[test]
     fn given_a_load_when_work_waits_then_so_much_of_it_may_begin() {
@@ -191,6 +196,15 @@ mod tests {
             (Load { is_out_of_memory: true, ..load }, Err(Throttle::Memory)),
         ] {
             assert_eq!(room(given), then, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn given_a_bound_when_some_give_way_then_they_have_a_share_of_it_and_never_none() {
+        for ((cap, percent), then) in
+            [((50_000, 80), 40_000), ((10, 50), 5), ((1, 50), 1), ((3, 1), 1), ((7, 100), 7), ((0, 50), 0)]
+        {
+            assert_eq!(share(cap, percent), then, "{percent} per cent of {cap}");
         }
     }
 

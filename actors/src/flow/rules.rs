@@ -129,7 +129,8 @@ impl Rules {
         let watermark = |which: Watermark| sources.watermarks[which as usize];
         let patience_ms = [0, watermark(Watermark::PatienceNormal), watermark(Watermark::PatienceLow)];
         let is_quoted = tenants.all().chain(channels.all()).any(|quoted| quoted.meter.is_some());
-        let is_impatient = channels.all().any(|quoted| patience_ms[quoted.class as usize] > 0);
+        let is_impatient =
+            channels.all().any(|quoted| quoted.class == Class::Low || patience_ms[quoted.class as usize] > 0);
         let is_selective =
             pauses.iter().any(|(scope, _)| matches!(scope, Scope::Tenant(_) | Scope::Channel(_)));
         Self {
@@ -165,7 +166,12 @@ impl Rules {
 
     /// May this work begin, which has queued for so long? Who is asked last takes from his quota, so what is refused for one
     /// reason costs nothing for another.
-    pub(crate) fn judge(&self, tenant: &str, channel: Option<&str>, queued_ms: u64) -> Result<(), NotNow> {
+    pub(crate) fn judge(
+        &self,
+        (tenant, channel): (&str, Option<&str>),
+        queued_ms: u64,
+        has_room_for_low: impl Fn() -> bool,
+    ) -> Result<(), NotNow> {
         let channel = channel.unwrap_or("-");
         let stops = |scope: &Scope| match scope {
             Scope::Tenant(named) => named.as_str() == tenant,
@@ -192,6 +198,11 @@ impl Rules {
                 quoted.class.as_str()
             );
             return Err(self.not_now(RefusedFor::Overload, patience, message));
+        }
+        if quoted.class == Class::Low && !has_room_for_low() {
+            let message = "what room is left is for work of other classes; nothing was begun, send it again when \
+                           there is less to do";
+            return Err(self.not_now(RefusedFor::Overload, 0, message.to_owned()));
         }
         for (quoted, what, name) in
             [(quoted, "channel", channel), (self.tenants.of(tenant), "tenant", tenant)]

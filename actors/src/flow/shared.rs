@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::limits::{FlowConfig, LimitName};
 use super::meter::RuntimeTime;
-use super::policy::{Pace, Pressure, Throttle, reopens_at};
+use super::policy::{Pace, Pressure, Throttle, reopens_at, share};
 use super::rules::Rules;
 use super::settings::Settings;
 use super::watermarks::{self, WATERMARKS, Watermark, Watermarks};
@@ -35,6 +35,8 @@ pub(crate) struct Figures {
     pub(crate) queued: AtomicU64,
     /// Why nothing is begun, as [`Throttle::to_number`].
     pub(crate) throttle: AtomicU64,
+    /// The bulk lane waits behind new work, or for what is begun.
+    pub(crate) is_bulk_held: AtomicBool,
     /// Until when what is begun counts as late, in milliseconds since 1970: lists of ordinary commands stand still.
     pub(crate) late_until: AtomicI64,
     /// Inputs that may still be taken before some of those that were are recorded.
@@ -168,6 +170,11 @@ impl Flow {
     /// How many there may be now.
     pub(crate) fn cap(&self) -> u64 {
         self.cap.load(Ordering::Relaxed)
+    }
+
+    /// How many more may be begun by those who may only use this share of the bound.
+    pub(crate) fn room_within(&self, share_of: Watermark) -> u64 {
+        share(self.cap(), self.watermark(share_of)).saturating_sub(self.uncommitted())
     }
 
     /// Why it is lower than it is set to be; none = it is not.

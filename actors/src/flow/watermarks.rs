@@ -7,7 +7,7 @@ use super::limits::{Class, FlowConfig, MOST_NAME_BYTES, MOST_QUOTAS, is_name};
 use crate::config::NodeConfig;
 
 /// How many watermarks there are.
-pub const WATERMARKS: usize = 8;
+pub const WATERMARKS: usize = 10;
 
 /// One watermark. As a number, its place among all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum Watermark {
     LaneBatch,
     /// Bytes of their bodies, likewise.
     LaneBytes,
+    /// Per cent of the bound on live orders: once so many are begun, work of the class low is refused for now.
+    LowPercent,
+    /// Per cent of the bound on live orders: once so many are begun, nothing of the bulk lane is begun.
+    BulkPercent,
 }
 
 const WEEK_MS: u64 = 7 * 86_400_000;
@@ -42,6 +46,8 @@ pub const RANGES: [(&str, &str, u64, u64); WATERMARKS] = [
     ("herald_after_ms", "ms", 10, 60_000),
     ("lane_batch", "messages", 1, 10_000),
     ("lane_bytes", "bytes", 1, 1024 * 1024 * 1024),
+    ("low_percent", "per cent", 1, 100),
+    ("bulk_percent", "per cent", 1, 100),
 ];
 
 /// The value of each, in their order.
@@ -59,6 +65,8 @@ pub fn configured(config: &NodeConfig) -> Watermarks {
         flow.herald_after_ms,
         config.lane_batch as u64,
         config.lane_bytes as u64,
+        flow.low_percent,
+        flow.bulk_percent,
     ]
 }
 
@@ -135,6 +143,8 @@ mod tests {
             patience_low_ms: 14,
             retry_after_ms: 15,
             herald_after_ms: 16,
+            low_percent: 19,
+            bulk_percent: 20,
             ..FlowConfig::default()
         };
         let all = configured(&NodeConfig { flow, lane_batch: 17, lane_bytes: 18, ..NodeConfig::default() });
@@ -147,6 +157,8 @@ mod tests {
             (Watermark::HeraldAfter, "herald_after_ms", 16),
             (Watermark::LaneBatch, "lane_batch", 17),
             (Watermark::LaneBytes, "lane_bytes", 18),
+            (Watermark::LowPercent, "low_percent", 19),
+            (Watermark::BulkPercent, "bulk_percent", 20),
         ] {
             assert_eq!((RANGES[watermark as usize].0, all[watermark as usize]), (key, value));
         }

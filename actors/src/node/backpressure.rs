@@ -62,6 +62,8 @@ pub struct PartitionPressure {
     pub queue_delay_ms: u64,
     /// Inputs wait, and it takes none, because as many as may be are taken and not recorded.
     pub waits_for_records: bool,
+    /// Something of the bulk lane waits behind new work, or for room that is not kept for it.
+    pub bulk_is_held: bool,
     /// Answers and facts wait for it too long: lists of ordinary commands stand still, and only the least is begun.
     pub is_late: bool,
 }
@@ -171,10 +173,13 @@ impl Backpressure {
                 throttle: held.map(|held| held.reason),
                 queue_delay_ms: waited_ms(now, figures.head_stored_at.load(Ordering::Relaxed)),
                 waits_for_records: something_waits && is_without,
+                bulk_is_held: figures.is_bulk_held.load(Ordering::Relaxed),
                 is_late: now.0 < figures.late_until.load(Ordering::Relaxed),
             }
         };
-        let is_held = |it: &PartitionPressure| it.throttle.is_some() || it.waits_for_records || it.is_late;
+        let is_held = |it: &PartitionPressure| {
+            it.throttle.is_some() || it.waits_for_records || it.bulk_is_held || it.is_late
+        };
         Self {
             lanes: Lane::ALL.map(lane).to_vec(),
             partitions: (0..).zip(figures).map(partition).filter(is_held).collect(),
@@ -247,6 +252,7 @@ mod tests {
             throttle: None,
             queue_delay_ms: 0,
             waits_for_records: false,
+            bulk_is_held: false,
             is_late: false,
         };
         assert_eq!(

@@ -18,7 +18,7 @@ use super::core::{Environment, Partition};
 use super::receipts;
 use super::transit::Transit;
 use crate::entity::{TOO_LATE, expiry};
-use crate::flow::{Load, NotNow, Rules, Throttle, Watermark, room};
+use crate::flow::{Figures, Load, NotNow, Rules, Throttle, Watermark, room};
 use crate::inbound::{Arrival, Refused};
 use crate::record::DeadLetter;
 
@@ -42,6 +42,8 @@ pub(crate) struct Admission {
     /// The last message that was taken out of the intake.
     last_taken: Cell<u64>,
     closed: Cell<Option<Throttle>>,
+    /// Something of the bulk lane waits for others.
+    is_bulk_held: Cell<bool>,
     /// Until when what is begun counts as late, although nothing may wait for long just now.
     late_until: Cell<Timestamp>,
     transit: Cell<Transit>,
@@ -61,9 +63,9 @@ impl Admission {
         self.last_taken.get()
     }
 
-    /// When to look again, while the intake is closed and something waits.
+    /// When to look again, while the intake is closed or the bulk lane is held, and something waits.
     pub(super) fn look_again(&self) -> Option<Duration> {
-        self.closed.get().map(|_| self.look_again.get())
+        (self.closed.get().is_some() || self.is_bulk_held.get()).then(|| self.look_again.get())
     }
 }
 
@@ -87,6 +89,7 @@ impl<D: Decider> Partition<D> {
         self.decided_what_was_reserved();
         self.env.flow.adjust(-self.admission.uncommitted.replace(0));
         self.show_intake(None, 0);
+        self.show_bulk(false);
         let figures = self.env.flow.figures(self.number);
         figures.late_until.store(0, Ordering::Relaxed);
         figures.lanes.iter().for_each(|lane| lane.set(0, 0));
@@ -107,6 +110,7 @@ impl<D: Decider> Partition<D> {
         let waits = |lane| !self.lane(lane).buffer.borrow().is_empty();
         if !waits(Lane::Intake) && !waits(Lane::Bulk) {
             self.show_intake(None, 0);
+            self.show_bulk(false);
             return 0;
         }
         if admission.version.get() != flow.version() {
@@ -183,6 +187,27 @@ impl<D: Decider> Partition<D> {
         figures.head_stored_at.store(head_stored_at, Ordering::Relaxed);
     }
 
+    /// How much of the bulk lane may be begun, of what `room` there is: nothing while new work waits anywhere in the node, for at a
+    /// rate it would have to share; and never so much that new work finds no place.
+    pub(super) fn bulk_room(&self, room: u64) -> u64 {
+        if self.lane(Lane::Bulk).buffer.borrow().is_empty() {
+            self.show_bulk(false);
+            return 0;
+        }
+        let flow = &self.env.flow;
+        let waits = |it: &Figures| it.head_stored_at.load(Ordering::Relaxed) > 0;
+        let left =
+            if flow.all_figures().iter().any(waits) { 0 } else { flow.room_within(Watermark::BulkPercent) };
+        self.show_bulk(left == 0);
+        room.min(left)
+    }
+
+    /// Says whether the bulk lane is held for others.
+    pub(super) fn show_bulk(&self, is_held: bool) {
+        self.admission.is_bulk_held.set(is_held);
+        self.env.flow.figures(self.number).is_bulk_held.store(is_held, Ordering::Relaxed);
+    }
+
     /// Says how much of a lane waits in memory.
     pub(super) fn show_lane(&self, lane: Lane) {
         let figures = self.env.flow.figures(self.number);
@@ -248,7 +273,8 @@ impl<D: Decider> Partition<D> {
         }
         let queued = self.env.clock.now().ms_since(arrival.envelope.stored_at);
         let (tenant, channel) = (arrival.envelope.tenant.as_str(), D::channel(&arrival.message));
-        rules.judge(tenant, channel, u64::try_from(queued).unwrap_or(0)).err()
+        let has_room_for_low = || self.env.flow.room_within(Watermark::LowPercent) > 0;
+        rules.judge((tenant, channel), u64::try_from(queued).unwrap_or(0), has_room_for_low).err()
     }
 
     /// Is it new work that nobody knows, and that had to be begun by now? Its entity would say so, too: but to make one for each that

@@ -44,7 +44,7 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>) {
 
 impl<D: Decider> Partition<D> {
     /// One cycle: answers, then wishes and facts, then new work, which has a fifth of the cycle in any case as long as the
-    /// intake is open; late sales only when nothing else is there.
+    /// intake is open; late sales only when nothing else is there, and never in the places that are kept for new work.
     fn take_cycle(self: &Rc<Self>) -> usize {
         let budget = self.env.config.cycle_inputs;
         let now = self.env.clock.now();
@@ -57,7 +57,9 @@ impl<D: Decider> Partition<D> {
         }
         taken += self.take_new(Lane::Intake, budget - taken, room, now);
         if taken == 0 && self.lane(Lane::Intake).buffer.borrow().is_empty() {
-            taken = self.take_new(Lane::Bulk, budget, room, now);
+            taken = self.take_new(Lane::Bulk, budget, self.bulk_room(room), now);
+        } else {
+            self.show_bulk(!self.lane(Lane::Bulk).buffer.borrow().is_empty());
         }
         taken
     }

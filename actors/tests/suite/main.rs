@@ -10,6 +10,7 @@ mod archive;
 mod batches;
 mod commit;
 mod flow;
+mod giving_way;
 mod handing;
 mod herald;
 mod journal_format;

@@ -153,6 +153,12 @@ pub(in crate::api) struct BackpressureRequest {
     /// Bytes of their bodies, likewise.
     #[schema(minimum = 1, maximum = 1_073_741_824)]
     lane_bytes: Option<u64>,
+    /// Once so many per cent of the orders that may be are begun and not committed, work of class low is refused for now.
+    #[schema(minimum = 1, maximum = 100)]
+    low_percent: Option<u64>,
+    /// Once so many are, late sales (the bulk lane) wait.
+    #[schema(minimum = 1, maximum = 100)]
+    bulk_percent: Option<u64>,
     /// `low`, `normal` or `high` by channel, at most 256; `*` are all channels that are not named here or in the configuration.
     #[schema(example = json!({ "marketplace": "low" }))]
     classes: Option<BTreeMap<String, String>>,

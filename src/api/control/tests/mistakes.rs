@@ -47,7 +47,7 @@ async fn each_mistake_is_named_with_field_value_and_remedy() {
     assert_eq!(pointers, ["/error_percent", "/window_ms", "/max_in_flight"], "{wrong}");
     let path = "/api/v1/flow/backpressure";
     let nothing = world.refused(patch(path, &why()), bad, "validation").await;
-    assert!(nothing["detail"].as_str().unwrap().contains("lane_bytes and classes"), "{nothing}");
+    assert!(nothing["detail"].as_str().unwrap().contains("bulk_percent and classes"), "{nothing}");
     let body = json!({
         "reason": "a test of it", "answer_delay_ms": 9, "lane_batch": "many", "classes": { "a/b": "urgent", "web": "low" }, "shed": 1
     });
