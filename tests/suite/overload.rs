@@ -11,7 +11,7 @@ use loadtest::contract::Naming;
 use loadtest::demo::RunOptions;
 use serde_json::Value;
 
-use crate::product::Serve;
+use crate::product::{Serve, run};
 use crate::until::until;
 use crate::world::{World, card_order, submit};
 
@@ -144,6 +144,15 @@ async fn memory_stays_below_its_budget_while_orders_pour_in_and_wishes_are_still
     );
     assert!(most.get() <= budget, "{} of {budget} bytes", most.get());
     assert!(live > 0 && live < submitted.get());
+
+    // An operator is heard all the same, and takes back what he did.
+    for words in [["flow", "pause"], ["flow", "resume"]] {
+        let api = format!("http://127.0.0.1:{}", serve.port);
+        let why = ["--scope", "channel:web", "--reason", "too much comes", "--yes", "--api", &api];
+        let done =
+            tokio::time::timeout(SOON, run(&[&words[..], &why].concat())).await.expect("it is answered");
+        assert_eq!(done.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
 
     // A wish about one of them is taken all the same.
     let mut heard = world.bus.subscribe("_INBOX.overload").await.unwrap();

@@ -223,6 +223,22 @@ fn every_invariant_is_cited_by_a_test() {
 }
 
 #[test]
+fn what_flow_control_promises_is_shown_by_tests_that_are_there() {
+    let promises = std::fs::read_to_string(root().join("docs/flow-control.md")).unwrap();
+    let sources = sources();
+    let mut count = 0;
+    for row in promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
+        let shown_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for name in shown_by.split(", ").map(|name| name.trim_matches('`')) {
+            let test = format!("fn {name}(");
+            assert!(sources.iter().any(|(_, text)| text.contains(&test)), "no test is called {name}: {row}");
+            count += 1;
+        }
+    }
+    assert!(count >= 40, "found only {count}");
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     for path in files(root(), "md") {
         let text = std::fs::read_to_string(&path).unwrap();
