@@ -160,6 +160,37 @@ async fn given_events_that_nobody_asked_for_when_a_cell_moves_then_only_the_time
 }
 
 #[actix::test]
+async fn given_a_lie_about_a_movement_when_it_comes_then_it_is_told_and_the_cell_stays_as_it_is() {
+    let shop = Shop::open(Further::NONE).await;
+    shop.fact("baseline", "count-1", json!({"on_hand": 4, "as_of": "2026-11-27T06:00:00Z"})).await;
+    shop.fact("received", "m-1", json!({"quantity": 2})).await;
+    let again = |id: &'static str, quantity: u32| {
+        let body = json!({"sku": "SKU-A", "node": "berlin", "movement_id": "m-1", "quantity": quantity});
+        shop.say((Plane::Fact, "stock", "received"), "SKU-A~berlin", id, body)
+    };
+    again("repeat", 2).await;
+    again("lie", 200).await;
+    shop.fact("received", "m-2", json!({"quantity": 1})).await;
+    let cell = until(SOON, "all of it was heard", || async {
+        shop.view("stock", "SKU-A~berlin").await.filter(|cell| cell["level"]["on_hand"] == 7)
+    })
+    .await;
+    assert_eq!(cell["level"]["available"], 7);
+    let told = until(SOON, "the lie is told", || async {
+        let told = shop.told().await;
+        (!told.is_empty()).then_some(told)
+    })
+    .await;
+    assert_eq!(
+        told.into_values().collect::<Vec<_>>(),
+        ["stock.discrepancy"],
+        "once, and nothing of the repeat"
+    );
+    assert_eq!(shop.bus.bounds(&shop.layout.name(StreamId::Dlq)).await.unwrap().last, 0);
+    shop.node.drain().await;
+}
+
+#[actix::test]
 async fn given_a_count_that_differs_from_the_books_when_asked_then_the_cell_is_on_the_list_until_the_next_count()
  {
     let shop = Shop::open(Further::NONE).await;

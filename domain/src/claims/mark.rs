@@ -1,5 +1,7 @@
 //! How a repetition is recognised: by a mark of its id, so that what is remembered has a fixed size however long ids are.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +31,16 @@ impl Mark {
         Self::of("name", "", name)
     }
 
+    /// The mark of what something says, by its kind.
+    pub fn of_content(kind: &str, content: &str) -> Self {
+        Self::of("content", kind, content)
+    }
+
+    /// Half of its bits, for what need not be told apart from everything; never zero.
+    pub fn short(self) -> NonZeroU32 {
+        NonZeroU32::new((self.0 >> 32) as u32).unwrap_or(NonZeroU32::MIN)
+    }
+
     fn of(kind: &str, owner: &str, id: &str) -> Self {
         // No kind, owner or id holds a zero byte, so no two of them run together.
         let parts = [kind.as_bytes(), b"\0", owner.as_bytes(), b"\0", id.as_bytes()];
@@ -55,6 +67,11 @@ impl Marks {
         let over = (self.0.len() + 1).saturating_sub(most);
         drop(self.0.drain(..over));
         self.0.push(mark);
+    }
+
+    /// How many were remembered after this one; none if it is not one of them.
+    pub fn since(&self, mark: Mark) -> Option<usize> {
+        self.0.iter().rev().position(|known| *known == mark)
     }
 
     /// How many there are.

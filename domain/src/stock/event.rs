@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::feed::Stale;
+use super::said::Said;
 use crate::time::Timestamp;
 
 /// A fact as it was applied.
@@ -17,6 +18,9 @@ pub struct Fact {
     /// When what is known is too old, if nothing else comes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh_until: Option<Timestamp>,
+    /// What it said; none in records of versions that did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
 }
 
 /// Why a fact changed nothing.
@@ -27,6 +31,8 @@ pub enum PassedOver {
     IncludedInCount,
     /// As many promotions as may be have units set aside.
     NotSetAside,
+    /// Its movement came before and said something else. That one counts, and nothing is remembered of this one.
+    MovementConflict,
 }
 
 impl PassedOver {
@@ -35,6 +41,7 @@ impl PassedOver {
         match self {
             Self::IncludedInCount => "included_in_count",
             Self::NotSetAside => "not_set_aside",
+            Self::MovementConflict => "movement_conflict",
         }
     }
 }

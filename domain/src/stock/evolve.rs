@@ -1,7 +1,7 @@
 //! How events change a cell.
 
-use super::event::{Event, Fact};
-use super::feed::{Counted, Inbound, MOVEMENTS_MOST, SetAside};
+use super::event::{Event, Fact, PassedOver};
+use super::feed::{Counted, Inbound, SetAside};
 use super::state::State;
 use crate::claims::{Amount, Mark};
 use crate::time::Timestamp;
@@ -31,7 +31,7 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
         }
         Event::ConsumedUnclaimed { reservation, claim, quantity, movement, at } => {
             let owner = claim.as_ref().unwrap_or(reservation);
-            state.feed.movements.add(Mark::of_departure(owner, movement), MOVEMENTS_MOST);
+            state.feed.remember(Mark::of_departure(owner, movement), None);
             change(state, *at, -i64::from(*quantity));
         }
         Event::GivenBack { claim, quantity, release } => given_back(state, claim, *quantity, release),
@@ -42,6 +42,8 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
         Event::SetAsideEnded { promotion } => {
             state.feed.set_aside.retain(|aside| aside.promotion != *promotion);
         }
+        // It is told, and that is all.
+        Event::PassedOver { why: PassedOver::MovementConflict, .. } => {}
         Event::Counted { fact, .. }
         | Event::Received { fact, .. }
         | Event::Adjusted { fact, .. }
@@ -55,7 +57,7 @@ pub(super) fn evolve(state: &mut State, event: &Event) {
 }
 
 fn heard(state: &mut State, fact: &Fact) {
-    state.feed.movements.add(Mark::of_fact(&fact.movement), MOVEMENTS_MOST);
+    state.feed.remember(Mark::of_fact(&fact.movement), fact.said);
     state.feed.heard_at = fact.at;
     state.feed.fresh_until = fact.fresh_until;
 }
@@ -106,7 +108,7 @@ fn given_back(state: &mut State, claim: &str, quantity: u32, release: &str) {
     let mark = Mark::of_release(claim, release);
     let Some(held) = state.claims.get(claim) else {
         state.waiting.shrink(claim, quantity);
-        state.feed.movements.add(mark, MOVEMENTS_MOST);
+        state.feed.remember(mark, None);
         return;
     };
     let share = held.share;

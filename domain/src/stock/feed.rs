@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::policies::StalePolicy;
+use super::said::Said;
 use crate::claims::{Mark, Marks};
 use crate::sharing::Shared;
 use crate::time::Timestamp;
@@ -79,6 +80,10 @@ pub struct Stale {
 pub struct Feed {
     /// The movements that belong to no claim.
     pub movements: Marks,
+    /// What the newest of them said, in the same order; fewer than those if nothing is known of older ones. None = it was no fact, or a
+    /// version recorded it that did not note what it said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    said: Vec<Option<Said>>,
     /// Announced receipts, earliest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inbound: Vec<Inbound>,
@@ -102,6 +107,22 @@ impl Feed {
     /// Was this movement applied already, as far as is remembered?
     pub fn has_seen(&self, mark: Mark) -> bool {
         self.movements.has(mark)
+    }
+
+    /// What this movement said, as far as that is remembered.
+    pub fn said(&self, mark: Mark) -> Option<Said> {
+        let at = self.said.len().checked_sub(self.movements.since(mark)? + 1)?;
+        self.said[at]
+    }
+
+    /// Remembers a movement and what it said; the oldest goes beyond the most that are remembered.
+    pub fn remember(&mut self, mark: Mark, said: Option<Said>) {
+        self.movements.add(mark, MOVEMENTS_MOST);
+        if said.is_some() || !self.said.is_empty() {
+            self.said.push(said);
+            let over = self.said.len().saturating_sub(MOVEMENTS_MOST);
+            drop(self.said.drain(..over));
+        }
     }
 
     /// What a promotion has set aside.

@@ -10,7 +10,9 @@ use crate::letter::recipient;
 use crate::messages::body::{Format, read_with};
 use crate::messages::decode::check_type;
 use crate::messages::inbound::stock::{Adjusted, Baseline, CellFact, Inbound, Received, SetAside};
+use crate::messages::text::{Moment, Text};
 use crate::reason::{DeadReason, Refusal};
+use crate::time::Timestamp;
 
 /// What a cell is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,20 @@ pub enum Message {
     SetAside(SetAside),
     /// A letter of a reservation.
     Question(Question),
+}
+
+impl Message {
+    /// The movement that a fact tells of; none for a question.
+    pub fn movement_id(&self) -> Option<&Text> {
+        match self {
+            Self::Baseline(fact) => Some(&fact.movement_id),
+            Self::Received(fact) => Some(&fact.movement_id),
+            Self::Adjusted(fact) => Some(&fact.movement_id),
+            Self::Inbound(fact) => Some(&fact.movement_id),
+            Self::SetAside(fact) => Some(&fact.movement_id),
+            Self::Question(_) => None,
+        }
+    }
 }
 
 /// Every message of the contract that a cell reads, as plane, domain and name.
@@ -85,6 +101,11 @@ fn fact<T: CellFact>(envelope: &Envelope, make: fn(T) -> Message) -> Result<Addr
     }
     let entity = EntityId { tenant: envelope.tenant.clone(), kind: Stock::kind(), key };
     Ok(Addressed { entity, pointer: "/sku", message: make(body) })
+}
+
+/// A moment whose day was checked when it was read.
+pub(super) fn moment(moment: &Moment) -> Timestamp {
+    Timestamp::read(moment.as_str()).unwrap_or_default()
 }
 
 /// SKU and node of a cell; the node has no `~`.

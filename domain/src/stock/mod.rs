@@ -8,13 +8,14 @@
 //! knew of, and then it says who will not get his units.
 //!
 //! Reading order: [`message`] (what it is told), [`state`] (what is known), [`queue`] (who waits), [`feed`] (what is known from outside),
-//! [`event`] (what can happen), `decide` (every rule), `evolve` (how events change the state), `published` (what the outside is told).
+//! [`said`] (what a fact said), [`event`] (what can happen), `decide` (every rule), `evolve` (how events change the state), `published` (what the outside is told).
 
 pub mod event;
 pub mod feed;
 pub mod message;
 pub mod policies;
 pub mod queue;
+pub mod said;
 pub mod state;
 
 mod decide;

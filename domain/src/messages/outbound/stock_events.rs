@@ -103,8 +103,8 @@ outgoing! {
         /// Where.
         pub node: &'a str,
         /// `drift` (a count found other units than we knew of), `unclaimed_departure` (units left that nobody held),
-        /// `included_in_count` (a fact came that is older than the last count; it was not added) or `not_set_aside` (too many
-        /// promotions have units set aside).
+        /// `included_in_count` (a fact came that is older than the last count; it was not added), `not_set_aside` (too many
+        /// promotions have units set aside) or `movement_conflict` (a movement came again and says something else; the first counts).
         pub kind: &'a str,
         /// How many units there are more, or fewer if it is negative, than we knew of.
         pub quantity: i64,

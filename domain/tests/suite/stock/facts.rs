@@ -6,20 +6,6 @@ use serde_json::json;
 use super::{fact, with};
 
 #[test]
-fn given_a_movement_when_it_comes_again_with_other_numbers_then_the_first_counts() {
-    let mut cell = with(10);
-    cell.receive(5, "m-1");
-    let version = cell.version;
-    cell.receive(500, "m-1");
-    cell.adjust(-3, "m-1");
-    cell.count_units(99, "m-1");
-    assert_eq!((cell.version, cell.numbers()[0]), (version, 15));
-    cell.adjust(-3, "m-2");
-    assert_eq!(cell.numbers(), [12, 0, 0, 12]);
-    assert_eq!(cell.last("stock.moved")["reason"], "counted");
-}
-
-#[test]
 fn given_units_that_moved_since_when_an_older_count_comes_then_they_still_count() {
     let mut cell = with(10);
     cell.now = cell.now.plus_ms(1_000);

@@ -40,7 +40,7 @@ fn read(path: &str, written: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
 }
 
 fn fact(movement: &str) -> Fact {
-    Fact { movement: movement.into(), at: AT, fresh_until: Some(LATER) }
+    Fact { movement: movement.into(), at: AT, fresh_until: Some(LATER), said: None }
 }
 
 /// One of each event; the record names them as they are named here.
@@ -95,6 +95,18 @@ fn stock_events() -> Vec<Event> {
     ]
 }
 
+/// Facts since it is noted what they said.
+fn said_events() -> Vec<Event> {
+    let fact = |movement| {
+        let said = Some(serde_json::from_value(json!(2_882_343_476_u32)).unwrap());
+        Box::new(Fact { said, ..fact(movement) })
+    };
+    vec![
+        Event::Received { fact: fact("m-4"), quantity: 4, reference: None },
+        Event::PassedOver { fact: fact("m-4"), why: PassedOver::MovementConflict, quantity: 5 },
+    ]
+}
+
 fn counter_events() -> Vec<counter::Event> {
     let claim = || "r-1:coupon~BF26".into();
     let amount = |units, minor| Amount { units, minor };
@@ -123,20 +135,20 @@ fn name(event: &impl Serialize) -> String {
     }
 }
 
-fn compare<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kind: &str, events: &[T]) {
+fn compare<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(folder_name: &str, events: &[T]) {
     for event in events {
         let name = name(event);
-        let json = read(&format!("{kind}/events/v1/{name}.json"), || {
+        let json = read(&format!("{folder_name}/{name}.json"), || {
             (serde_json::to_string_pretty(event).unwrap() + "\n").into_bytes()
         });
         assert_eq!(serde_json::from_slice::<T>(&json).unwrap(), *event, "{name}");
         assert_eq!(serde_json::to_value(event).unwrap(), serde_json::from_slice::<Value>(&json).unwrap());
         let packed =
-            read(&format!("{kind}/events/v1/{name}.msgpack"), || rmp_serde::to_vec_named(event).unwrap());
+            read(&format!("{folder_name}/{name}.msgpack"), || rmp_serde::to_vec_named(event).unwrap());
         assert_eq!(rmp_serde::from_slice::<T>(&packed).unwrap(), *event, "{name}");
         assert_eq!(rmp_serde::to_vec_named(event).unwrap(), packed, "{name}");
     }
-    for file in fs::read_dir(folder(&format!("{kind}/events/v1"))).unwrap() {
+    for file in fs::read_dir(folder(folder_name)).unwrap() {
         let path = file.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap();
         assert!(events.iter().any(|event| name(event) == stem), "{stem} is no event any more");
@@ -145,8 +157,9 @@ fn compare<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(kind: 
 
 #[test]
 fn given_golden_events_when_read_and_written_then_they_are_the_same() {
-    compare("stock", &stock_events());
-    compare("counter", &counter_events());
+    compare("stock/events/v1", &stock_events());
+    compare("stock/events/v1-said", &said_events());
+    compare("counter/events/v1", &counter_events());
     // A new variant without a golden event is found here.
     assert_eq!(stock_events().len(), 17);
     assert_eq!(counter_events().len(), 6);
@@ -165,6 +178,11 @@ fn given_states_that_an_older_version_wrote_when_read_then_they_are_the_same_sta
     let cell: stock::State = state::<Stock>(&stock_events());
     let golden = read("stock/state.v1.msgpack", || rmp_serde::to_vec_named(&cell).unwrap());
     assert_eq!(rmp_serde::from_slice::<stock::State>(&golden).unwrap(), cell);
+    let said: Vec<Event> = stock_events().into_iter().chain(said_events()).collect();
+    let said: stock::State = state::<Stock>(&said);
+    let golden = read("stock/state-said.v1.msgpack", || rmp_serde::to_vec_named(&said).unwrap());
+    assert_eq!(rmp_serde::from_slice::<stock::State>(&golden).unwrap(), said);
+    assert_eq!(rmp_serde::to_vec_named(&said).unwrap(), golden);
     // Written when final uses still had claims.
     let counter: counter::State = state::<Counter>(&counter_events()[..4]);
     let golden = read("counter/state.v1.msgpack", || rmp_serde::to_vec_named(&counter).unwrap());

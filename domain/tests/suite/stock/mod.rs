@@ -1,6 +1,7 @@
 //! Stock cells: given what was told, when this comes, then that follows.
 
 mod backorders;
+mod conflicts;
 mod facts;
 mod feed;
 mod golden;
