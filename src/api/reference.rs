@@ -7,7 +7,7 @@ use super::openapi::AProblem;
 use super::problem::Problem;
 use crate::reference::report::ReferenceReport;
 
-/// Shows which reference data decisions go by, and every value that was refused with all its mistakes.
+/// Shows which reference data decisions go by, and every value that was refused: all its mistakes, and what is in force instead.
 #[utoipa::path(get, path = "/api/v1/reference", tag = "reference",
     responses((status = 200, description = "Reference data in force", body = ReferenceReport), (status = "default", response = AProblem)))]
 pub(in crate::api) async fn reference(surface: web::Data<dyn Surface>) -> Result<HttpResponse, Problem> {

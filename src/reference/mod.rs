@@ -1,8 +1,8 @@
 //! Reference data: read from its bucket once before the node decides anything, and watched from then on.
 //!
 //! Its owners write one value for each node, item, promotion and coupon. A value that cannot be read is refused: the last good one
-//! stays, and the refusal is logged, counted and shown until a good one comes. Who was not there when the last good one was
-//! written has none.
+//! stays, and the refusal is logged, counted and shown until a good one comes. The bucket keeps some revisions of each value and all
+//! of them are read, oldest first, so a start finds the last good one as well as who was there when it was written.
 //!
 //! Reading order: [`report`] (what is shown), then the watcher below.
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::layout::{Layout, StreamId};
-use bus::ports::{OpenError, Position, Reader, SharedBus, Stored};
+use bus::ports::{OpenError, Position, Reader, SharedBus, Stored, Unavailable};
 use domain::reference::Reference;
 use tokio::time::sleep;
 
@@ -119,29 +119,39 @@ impl Watcher {
         };
         let lot = reader.next(LOT, PATIENCE).await?;
         for stored in &lot {
-            self.take(stored);
+            self.take(stored).await?;
             self.at = Position { sequence: stored.sequence, timestamp_ns: stored.timestamp_ns };
         }
         Ok(!lot.is_empty())
     }
 
-    fn take(&mut self, stored: &Stored) {
-        let Some(key) = self.layout.reference_key(&stored.subject) else { return };
+    async fn take(&mut self, stored: &Stored) -> Result<(), Unavailable> {
+        let Some(key) = self.layout.reference_key(&stored.subject) else { return Ok(()) };
         let is_gone = stored.headers.get(OPERATION).is_some() || stored.headers.get(MARKER).is_some();
         let value = (!is_gone).then_some(&*stored.body);
         match self.current.put(stored.sequence, key, value) {
-            Ok(()) => self.report.took(key),
-            Err(refusal) => {
+            Ok(()) => self.report.took(key, (!is_gone).then_some(stored.sequence)),
+            Err(refusal) if self.is_newest(stored).await? => {
                 let first = refusal.violations.first().map_or("", |violation| violation.message.as_str());
                 tracing::error!(
                     key,
                     revision = stored.sequence,
+                    in_force = self.report.in_force(key),
                     first,
                     "reference value refused; the last good one stays"
                 );
                 self.report.refused(key, stored.sequence, stored.timestamp_ns, refusal.violations);
             }
+            Err(_) => {}
         }
+        Ok(())
+    }
+
+    /// Does the bucket say so still? What was refused and replaced since is nobody's concern any more.
+    async fn is_newest(&self, stored: &Stored) -> Result<bool, Unavailable> {
+        let stream = self.layout.name(StreamId::Reference);
+        let newest = self.bus.last_on_subject(&stream, &stored.subject).await?;
+        Ok(newest.is_none_or(|newest| newest.sequence <= stored.sequence))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What of reference data is in force, and which values were refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actors::metrics::Counter;
@@ -20,13 +20,15 @@ pub struct Report {
     known: Mutex<Known>,
     /// Values that were taken.
     pub taken: Counter,
-    /// Values that were refused.
+    /// Values that were refused and were the newest of their key when they were read.
     pub refused: Counter,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     snapshot: Reference,
+    /// The revision of each value in force; as many as the bucket has.
+    in_force: HashMap<String, u64>,
     refused: BTreeMap<String, RefusedValue>,
 }
 
@@ -55,6 +57,8 @@ pub struct RefusedValue {
     pub key: String,
     /// Its revision.
     pub revision: u64,
+    /// The revision that is in force instead: the last good one; null = there is none, as if nothing had ever been written.
+    pub in_force: Option<u64>,
     /// When it was written.
     pub written: String,
     /// Everything that is wrong with it.
@@ -79,9 +83,20 @@ impl Report {
         self.known().snapshot = snapshot.clone();
     }
 
-    pub(super) fn took(&self, key: &str) {
+    /// A value is in force from this revision on; none = it was deleted.
+    pub(super) fn took(&self, key: &str, revision: Option<u64>) {
         self.taken.add_one();
-        self.known().refused.remove(key);
+        let mut known = self.known();
+        known.refused.remove(key);
+        match revision {
+            Some(revision) => drop(known.in_force.insert(key.to_owned(), revision)),
+            None => drop(known.in_force.remove(key)),
+        }
+    }
+
+    /// The revision of a value that is in force; none = there is no such value.
+    pub(super) fn in_force(&self, key: &str) -> Option<u64> {
+        self.known().in_force.get(key).copied()
     }
 
     pub(super) fn refused(&self, key: &str, revision: u64, written_ns: i64, violations: Vec<Violation>) {
@@ -94,6 +109,7 @@ impl Report {
         let value = RefusedValue {
             key: key.to_owned(),
             revision,
+            in_force: known.in_force.get(key).copied(),
             written: rfc_3339(Timestamp(written_ns / 1_000_000)),
             errors: violations.into_iter().map(mistake).collect(),
         };

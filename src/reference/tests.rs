@@ -61,7 +61,8 @@ async fn given_a_bad_value_then_the_last_good_one_stays_and_the_bad_one_is_shown
     let report = watcher.report();
     let shown = report.show();
     assert_eq!((shown.nodes, shown.refused.len(), report.refused.get()), (1, 1, 1));
-    assert_eq!((shown.refused[0].key.as_str(), shown.refused[0].revision), ("node.berlin", 2));
+    let refused = &shown.refused[0];
+    assert_eq!((refused.key.as_str(), refused.revision, refused.in_force), ("node.berlin", 2, Some(1)));
     assert!(
         shown.refused[0].errors.iter().any(|mistake| mistake.pointer == "/capacity_per_day"),
         "{shown:?}"
@@ -69,6 +70,60 @@ async fn given_a_bad_value_then_the_last_good_one_stays_and_the_bad_one_is_shown
     write(&bus, &layout, "node.berlin", Some(NODE)).await;
     read(&mut watcher).await;
     assert_eq!((report.show().refused.len(), report.taken.get()), (0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_a_start_behind_bad_values_then_the_last_good_one_is_in_force_as_far_as_the_bucket_goes_back() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    write(&bus, &layout, "node.berlin", Some(&NODE.replace("40", "30"))).await;
+    write(&bus, &layout, "node.berlin", Some(NODE)).await;
+    for bad in 1..=8 {
+        write(&bus, &layout, "node.berlin", Some("{}")).await;
+        let (mut watcher, _) = watcher(&bus, &layout);
+        read(&mut watcher).await;
+        let report = watcher.report();
+        let shown = report.show();
+        assert_eq!(
+            (shown.refused.len(), report.refused.get()),
+            (1, 1),
+            "only the newest one is anybody's concern"
+        );
+        let expected = (bad < 8).then_some(2);
+        assert_eq!((shown.refused[0].revision, shown.refused[0].in_force), (2 + bad, expected));
+        let snapshot = report.snapshot();
+        let capacity = snapshot.node("berlin").map(|node| node.capacity_per_day);
+        assert_eq!(capacity, expected.map(|_| 40), "after {bad} bad ones");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_a_bad_value_that_was_mended_or_taken_away_when_a_node_starts_then_nothing_is_said_of_it() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    for (key, last) in [("node.berlin", Some(NODE)), ("node.hamburg", None)] {
+        write(&bus, &layout, key, Some(NODE)).await;
+        write(&bus, &layout, key, Some("{}")).await;
+        write(&bus, &layout, key, last).await;
+    }
+    let (mut watcher, _) = watcher(&bus, &layout);
+    read(&mut watcher).await;
+    let report = watcher.report();
+    let shown = report.show();
+    assert_eq!((shown.nodes, shown.refused.len(), report.refused.get()), (1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn given_a_deletion_and_then_a_bad_value_then_what_was_deleted_does_not_come_back() {
+    let layout = Layout::default();
+    let bus = MemoryBus::real_time(&layout);
+    for value in [Some(NODE), None, Some("{}")] {
+        write(&bus, &layout, "node.berlin", value).await;
+    }
+    let (mut watcher, _) = watcher(&bus, &layout);
+    read(&mut watcher).await;
+    let shown = watcher.report().show();
+    assert_eq!((shown.nodes, shown.refused[0].in_force), (0, None));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bus::layout::StreamId;
+use bus::nats::{NatsBus, NatsOptions, Setup};
 use serde_json::Value;
 
 use crate::http;
@@ -57,4 +58,53 @@ async fn values_in_the_bucket_are_read_before_the_start_and_watched_after_it_and
     serve.until_ready().await;
     let last = serve.get("/api/v1/reference").await.json();
     assert_eq!((&last["nodes"], &last["items"]), (&0.into(), &1.into()), "{last}");
+}
+
+#[tokio::test]
+async fn the_last_good_value_survives_restarts_and_the_api_says_which_revision_is_in_force_and_which_is_not()
+{
+    let world = World::set_up().await;
+    let context = async_nats::jetstream::new(world.client.clone());
+    // As an installation that kept one revision of each value made it.
+    let name = world.layout.name(StreamId::Reference);
+    let mut config = context.get_stream(&name).await.unwrap().cached_info().config.clone();
+    (config.max_messages_per_subject, config.max_bytes) = (1, 64 << 20);
+    context.update_stream(&config).await.unwrap();
+    let bucket = context.get_key_value(world.layout.bucket(StreamId::Reference)).await.unwrap();
+    bucket.put("node.berlin", NODE.into()).await.unwrap();
+    let bus = NatsBus::connect(&NatsOptions::new(world.url.clone())).await.unwrap();
+    let changed = Setup::new(&bus).apply(&world.layout).await.unwrap();
+    let settings: Vec<_> = changed.iter().map(|difference| difference.setting).collect();
+    assert_eq!(settings, ["max_bytes", "max_msgs_per_subject"], "{changed:?}");
+
+    for bad in [r#"{"kind":"tent"}"#, "[]"] {
+        bucket.put("node.berlin", bad.into()).await.unwrap();
+    }
+    let mut serve = Serve::started(&world.url, &[]).await;
+    for _ in 0..2 {
+        let shown = serve.get("/api/v1/reference").await.json();
+        let refused = &shown["refused"][0];
+        assert_eq!((&shown["nodes"], &shown["revision"]), (&1.into(), &3.into()), "{shown}");
+        assert_eq!((&refused["revision"], &refused["in_force"]), (&3.into(), &1.into()), "{shown}");
+        serve.kill_9().await;
+        serve.start();
+        serve.until_ready().await;
+    }
+
+    bucket.put("node.berlin", NODE.into()).await.unwrap();
+    shown(&serve, "the good value", |shown| shown["refused"] == serde_json::json!([])).await;
+    for _ in 0..8 {
+        bucket.put("node.berlin", "[]".into()).await.unwrap();
+    }
+    let running = shown(&serve, "the eighth bad value", |shown| shown["refused"][0]["revision"] == 12).await;
+    assert_eq!((&running["nodes"], &running["refused"][0]["in_force"]), (&1.into(), &4.into()));
+    serve.kill_9().await;
+    serve.start();
+    serve.until_ready().await;
+    let started = serve.get("/api/v1/reference").await.json();
+    assert_eq!(
+        (&started["nodes"], &started["refused"][0]["in_force"]),
+        (&0.into(), &Value::Null),
+        "{started}"
+    );
 }
