@@ -334,14 +334,14 @@ pub trait Decider: Sized + 'static {
     /// How the message that made it was settled; none = not yet.
     fn outcome(state: &Self::State) -> Option<Outcome>;
 
-    /// The receipt that says how that message was settled, if this kind has a form of its own: a JSON object. None = the form
-    /// that all share.
+    /// The receipt that says how that message was settled, or that a wish holds, if this kind has a form of its own: a JSON object.
+    /// None = the form that all share.
     fn receipt(_entity: &EntityId, _state: &Self::State, _outcome: &Outcome) -> Option<Bytes> {
         None
     }
 
-    /// A receipt of new work of this domain that says nothing of an outcome, if the domain has a form of its own: pending, or
-    /// refused before there was an entity. None = the form that all share.
+    /// A receipt of new work or of a wish of this domain that says nothing of the entity, if the domain has a form of its own: pending,
+    /// or refused. None = the form that all share.
     fn early_receipt(_domain: &str, _receipt: &Receipt<'_>) -> Option<Bytes> {
         None
     }

@@ -235,3 +235,51 @@ async fn given_a_hold_that_is_not_settled_or_cannot_be_read_when_answered_then_t
     }
     shop.node.drain().await;
 }
+
+#[actix::test]
+async fn given_wishes_about_a_reservation_when_they_are_answered_then_receipts_say_what_is_held_and_until_when()
+ {
+    let shop = Shop::open(Further::NONE).await;
+    shop.fact("baseline", "count-1", json!({"on_hand": 9, "as_of": "2026-11-27T06:00:00Z"})).await;
+    until(SOON, "it is counted", || async { shop.view("stock", "SKU-A~berlin").await }).await;
+    assert_eq!(shop.hold("cart-1", None).await, "soft");
+    assert_eq!(shop.hold("cart-2", None).await, "soft");
+    let mut inbox = shop.bus.subscribe("_INBOX.>").await.unwrap();
+    let mut ask = async |name: &str, id: &str, reservation: &str, deadline: &str, mut body: Value| -> Value {
+        body["reservation_id"] = json!(reservation);
+        let headers = Headers::new().with("ce-id", id).with("ce-source", "/shop");
+        let message = Outgoing {
+            subject: shop.layout.inbound(Plane::Ask, "main", "reservation", name, reservation),
+            headers: headers.with("Reply-To", "_INBOX.shop").with("Receipt-Deadline-Ms", deadline),
+            body: Bytes::from(body.to_string()),
+        };
+        assert!(matches!(shop.bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));
+        let receipt = tokio::time::timeout(SOON, inbox.next()).await.unwrap().unwrap();
+        let receipt: Value = serde_json::from_slice(&receipt.body).unwrap();
+        let fields = ["reservation_id", "outcome", "version", "lines", "expires_at", "reason"];
+        let mut expected = fields.to_vec();
+        expected.sort_unstable();
+        assert_eq!(receipt.as_object().unwrap().keys().collect::<Vec<_>>(), expected, "{receipt}");
+        assert_eq!(receipt["reservation_id"], reservation);
+        receipt
+    };
+    let held = json!([{"line": 1, "sku": "SKU-A", "node": "berlin", "quantity": 3}]);
+    let before = shop.view("reservation", "cart-1").await.unwrap();
+    let longer = ask("extend", "e-1", "cart-1", "60000", json!({"ttl_ms": 6_000_000})).await;
+    assert_eq!((&longer["outcome"], &longer["lines"]), (&json!("accepted"), &held));
+    assert!(longer["expires_at"].as_str() > before["expires_at"].as_str(), "{longer}");
+    assert!(longer["version"].as_u64() > before["version"].as_u64(), "{longer}");
+    let again = ask("extend", "e-1", "cart-1", "60000", json!({"ttl_ms": 6_000_000})).await;
+    assert_eq!(again, longer, "the same wish again has the same receipt");
+
+    let sold = ask("commit", "c-1", "cart-1", "60000", json!({"order_id": "o-1"})).await;
+    assert_eq!((&sold["outcome"], &sold["expires_at"]), (&json!("accepted"), &Value::Null), "{sold}");
+    let gone = ask("release", "r-1", "cart-2", "60000", json!({"reason": "changed his mind"})).await;
+    assert_eq!((&gone["outcome"], &gone["lines"]), (&json!("accepted"), &json!([])), "{gone}");
+    let late = ask("extend", "e-2", "cart-2", "60000", json!({"ttl_ms": 1_000})).await;
+    assert_eq!((&late["outcome"], &late["lines"]), (&json!("rejected"), &json!([])), "{late}");
+    assert!(late["reason"]["code"].is_string(), "{late}");
+    let unknown = ask("extend", "e-3", "cart-3", "60000", json!({"ttl_ms": 1_000})).await;
+    assert_eq!(unknown["reason"]["code"], "unknown_entity", "{unknown}");
+    shop.node.drain().await;
+}

@@ -78,7 +78,9 @@ pub(super) fn deliver<D: Decider>(
         }
         Recognised::Repeated => {
             partition.env.metrics.repeated.add_one();
-            let receipt = addressee.map(|to| receipts::accepted(&partition.env, &to, actor.entity.version));
+            let own = |outcome: &_| D::receipt(&actor.id, &actor.entity.state, outcome);
+            let version = actor.entity.version;
+            let receipt = addressee.map(|to| receipts::of_wish(&partition.env, &to, version, own));
             partition.nothing_to_record(Some(consumed), receipt);
             return;
         }
@@ -164,7 +166,7 @@ fn answer<D: Decider>(
         (Answer::Accepted | Answer::Later, Some(outcome)) if intake => {
             receipts::of_outcome(&partition.env, &addressee, outcome, own(outcome))
         }
-        (Answer::Accepted, _) => receipts::accepted(&partition.env, &addressee, version),
+        (Answer::Accepted, _) => receipts::of_wish(&partition.env, &addressee, version, own),
         (Answer::Later, _) => {
             let awaited = if intake {
                 Awaited::Outcome

@@ -9,7 +9,7 @@ use domain::reason::{DeadReason, Refusal};
 
 use super::{Elsewhere, Refused};
 use crate::config::MOST_HEADER_BYTES;
-use crate::partition::{Addressee, receipts};
+use crate::partition::Addressee;
 use crate::record::DeadLetter;
 
 /// So much of a body is kept: with base64 around it, it still fits into a message.
@@ -26,8 +26,8 @@ pub(crate) fn refuse<D: Decider>(layout: &Layout, envelope: Envelope, refusal: R
     let named = envelope.headers.get("Key").map(str::to_owned).or_else(|| id_in_body::<D>(&envelope));
     let key = named.as_deref().and_then(|text| Key::new(text).ok());
     let order_id = named.map_or_else(|| "-".to_owned(), |text| text.chars().take(MOST_ID_CHARS).collect());
-    let new_work_of = receipts::new_work_of(&envelope);
-    let addressee = reply_to.map(|reply_to| Addressee { reply_to, order_id, new_work_of });
+    let domain = envelope.domain.clone();
+    let addressee = reply_to.map(|reply_to| Addressee { reply_to, order_id, domain });
     refused(envelope, key, refusal, addressee)
 }
 

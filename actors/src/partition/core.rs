@@ -60,7 +60,7 @@ pub(crate) struct Environment<P, T> {
     pub(crate) board: Arc<Board>,
     /// What entities let all decisions look at.
     pub(crate) posted: Arc<PostedBoard<T>>,
-    /// Receipts of new work of a domain in a form of its own: see [`Decider::early_receipt`].
+    /// Receipts of a domain in a form of its own: see [`Decider::early_receipt`].
     pub(crate) early_receipt: fn(&str, &Receipt<'_>) -> Option<Bytes>,
     /// The ways in to the other partitions; gone with the node.
     pub(crate) doors: Weak<DashMap<u16, Door>>,

@@ -139,6 +139,7 @@ impl Drained {
 
 #[cfg(test)]
 mod tests {
+    use domain::ids::Token;
     use domain::time::Timestamp;
 
     use super::{Drained, Held, QueuedWork};
@@ -165,8 +166,11 @@ mod tests {
     fn given_deadlines_when_time_passes_then_they_come_in_order_and_each_once() {
         let mut queue = QueuedWork::default();
         for (ordinal, deadline) in [(0, 50), (1, 20), (2, 20)] {
-            let addressee =
-                Addressee { reply_to: "_INBOX.a".to_owned(), order_id: "o".to_owned(), new_work_of: None };
+            let addressee = Addressee {
+                reply_to: "_INBOX.a".to_owned(),
+                order_id: "o".to_owned(),
+                domain: Token::new("order").unwrap(),
+            };
             let held = Held { addressee, sequence: 1, expiry: Timestamp(99), ordinal };
             queue.hold(Timestamp(deadline), held);
         }

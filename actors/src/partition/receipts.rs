@@ -25,8 +25,8 @@ pub(crate) struct Addressee {
     pub(crate) reply_to: String,
     /// The entity's key; `-` if it cannot be told.
     pub(crate) order_id: String,
-    /// The domain of new work: it may have receipts of a form of its own.
-    pub(crate) new_work_of: Option<Token>,
+    /// The domain of the message: it may have receipts of a form of its own.
+    pub(crate) domain: Token,
 }
 
 /// What a waiting receipt waits for.
@@ -53,7 +53,7 @@ pub(crate) struct Receipts {
 }
 
 fn message<P, T>(env: &Environment<P, T>, addressee: &Addressee, receipt: &Receipt<'_>) -> Outgoing {
-    let own = addressee.new_work_of.as_ref().and_then(|domain| (env.early_receipt)(domain.as_str(), receipt));
+    let own = (env.early_receipt)(addressee.domain.as_str(), receipt);
     let shared = || serde_json::to_vec(receipt).expect("a receipt is plain data").into();
     let body = own.unwrap_or_else(shared);
     let headers =
@@ -67,7 +67,7 @@ fn plain(addressee: &Addressee, outcome: ReceiptOutcome, order_version: u64) -> 
 }
 
 /// Committed, or the wish is journaled and legal.
-pub(crate) fn accepted<P, T>(env: &Environment<P, T>, addressee: &Addressee, version: u64) -> Outgoing {
+fn accepted<P, T>(env: &Environment<P, T>, addressee: &Addressee, version: u64) -> Outgoing {
     env.metrics.receipts_accepted.add_one();
     message(env, addressee, &plain(addressee, ReceiptOutcome::Accepted, version))
 }
@@ -124,6 +124,17 @@ pub(crate) fn of_outcome<P, T>(
     }
 }
 
+/// A wish is journaled and legal at this version; `own` as for an outcome.
+pub(crate) fn of_wish<P, T>(
+    env: &Environment<P, T>,
+    addressee: &Addressee,
+    version: u64,
+    own: impl Fn(&Outcome) -> Option<Bytes>,
+) -> Outgoing {
+    let legal = Outcome { version, rejected: None };
+    of_outcome(env, addressee, &legal, own(&legal))
+}
+
 /// Where the receipt of a message goes; none = nobody asked for one, or one there could be read as somebody's message.
 pub(crate) fn addressee<P, T>(
     env: &Environment<P, T>,
@@ -146,13 +157,8 @@ pub(super) fn addressee_of<P, T>(
     env.layout.receipt_allowed(reply_to, &envelope.tenant).then(|| Addressee {
         reply_to: reply_to.to_owned(),
         order_id: key.to_owned(),
-        new_work_of: new_work_of(envelope),
+        domain: envelope.domain.clone(),
     })
-}
-
-/// The domain of a message, if it is new work.
-pub(crate) fn new_work_of(envelope: &Envelope) -> Option<Token> {
-    (envelope.plane == Plane::Intake).then(|| envelope.domain.clone())
 }
 
 /// By when its sender must hear something.
@@ -211,7 +217,7 @@ impl<D: Decider> Partition<D> {
                     .iter()
                     .find(|((known_source, known_id), _)| known_source == source && known_id == id)
                     .and_then(|(_, answer)| match answer {
-                        Answer::Accepted => Some(accepted(&self.env, &waiter.addressee, version)),
+                        Answer::Accepted => Some(of_wish(&self.env, &waiter.addressee, version, &own)),
                         Answer::Rejected(reason) => {
                             Some(rejected(&self.env, &waiter.addressee, version, reason))
                         }

@@ -107,7 +107,7 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
     serde_json::to_string(&view).expect("a view has only text keys and plain numbers")
 }
 
-/// The receipt of `reservation.hold`: what is held by now.
+/// The receipt of `reservation.hold`, and of a wish that holds: what is held by now.
 pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> Bytes {
     let rejected = outcome.rejected.as_ref();
     let is_held = rejected.is_none() && state.content.is_some();

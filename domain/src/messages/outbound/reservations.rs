@@ -81,7 +81,7 @@ outgoing! {
 }
 
 outgoing! {
-    /// The receipt of `reservation.hold`.
+    /// The receipt of `reservation.hold`, `extend`, `commit` and `release`.
     pub struct ReservationReceipt<'a> {
         /// The reservation; none if the message could not be read so far.
         pub reservation_id: Option<&'a str>,
