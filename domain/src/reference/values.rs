@@ -36,7 +36,8 @@ record! {
         pub kind: NodeKind,
         /// Where it is, `DE-BE` for example.
         pub region: Text,
-        /// The most units that it takes in a day; 0 = none.
+        /// The most units that it takes in a day; 0 = none. Compared with all units of one reservation: what others took of the
+        /// day is not counted, so `active` has to say that a node is full.
         pub capacity_per_day: u32,
         /// Hours from an order to its departure.
         pub sla_hours: u32,

@@ -1,5 +1,6 @@
 //! What is known about one reservation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -367,18 +368,18 @@ impl State {
             })
     }
 
-    /// The nodes that have or shall have units of it.
-    pub fn used_nodes(&self) -> Vec<Arc<str>> {
-        let open =
-            self.claims.iter().filter(|claim| !claim.state.is_over() && claim.open + claim.consumed > 0);
-        let nodes = open.filter_map(|claim| match &claim.target {
-            Target::Cell { node, .. } => Some(Arc::clone(node)),
-            Target::Counter(_) => None,
-        });
-        let mut nodes: Vec<Arc<str>> = nodes.collect();
-        nodes.sort_unstable();
-        nodes.dedup();
-        nodes
+    /// The nodes that have or shall have units of it, or had them until they left, and how many.
+    pub fn used_nodes(&self) -> Vec<(Arc<str>, u32)> {
+        let mut nodes = BTreeMap::<Arc<str>, u32>::new();
+        for claim in self.claims.iter().filter(|claim| !claim.state.is_over()) {
+            let units = claim.open + claim.consumed;
+            if let Target::Cell { node, .. } = &claim.target
+                && units > 0
+            {
+                *nodes.entry(Arc::clone(node)).or_default() += units;
+            }
+        }
+        nodes.into_iter().collect()
     }
 
     /// Units that were sold and have no node and no place to wait, by line.

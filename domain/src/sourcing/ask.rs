@@ -34,8 +34,9 @@ pub struct Ask<'a> {
     pub split_limit: Option<u16>,
     /// Cells that may not serve, as (sku, node): they refused already.
     pub excluded: &'a [(Arc<str>, Arc<str>)],
-    /// Nodes that ship other units of the same goods anyway: they count against the limit, and to use them splits nothing.
-    pub used: &'a [Arc<str>],
+    /// Nodes that ship other units of the same goods anyway, and how many: they count against the limit, to use them splits nothing,
+    /// and those units are taken off their capacity.
+    pub used: &'a [(Arc<str>, u32)],
     /// May units wait that no node has?
     pub backorder: bool,
 }

@@ -31,6 +31,8 @@ pub(super) struct Fit<'a> {
     pub(super) stock: Vec<Option<u32>>,
     /// Does it ship other units of the same goods anyway?
     pub(super) is_used: bool,
+    /// How many more units of these goods it may take.
+    pub(super) capacity: u32,
 }
 
 /// Everything that plans are made from. Lines and nodes stand in an order that does not depend on how they came.
@@ -80,7 +82,9 @@ impl<'a> Candidates<'a> {
         for (id, node) in reference.nodes() {
             match found.judge(ask, policies, &skus, id, node, supply, reference) {
                 Ok(stock) => {
-                    found.nodes.push(Fit { id, node, stock, is_used: ask.used.contains(id) });
+                    let used = ask.used.iter().find(|(used, _)| used == id).map(|(_, units)| *units);
+                    let capacity = node.capacity_per_day.saturating_sub(used.unwrap_or(0));
+                    found.nodes.push(Fit { id, node, stock, is_used: used.is_some(), capacity });
                 }
                 Err(unfit) => found.unfit.push((id, unfit)),
             }
@@ -163,7 +167,7 @@ impl<'a> Candidates<'a> {
             *left -= served;
             units = units.saturating_add(served);
         }
-        units.min(self.nodes[node].node.capacity_per_day)
+        units.min(self.nodes[node].capacity)
     }
 
     pub(super) fn may_serve(&self, node: usize, line: &Line<'_>) -> bool {

@@ -38,7 +38,8 @@ pub struct Plan {
 /// Plans `ask`. The same ask, board, reference data and policies give the same plan, in whatever order the lines came.
 ///
 /// Finds the best plan there is if the candidates are at most `candidates_most`, their combinations at most `searched_most` (the
-/// record says whether it was so), and no node's capacity is used up by several lines of this ask. Within one combination of nodes
+/// record says whether it was so), and no node's capacity is used up by several lines of this ask, or by
+/// what it ships of the same goods already (the units of other orders are not counted). Within one combination of nodes
 /// lines are served one after the other, each by the best single node that has enough, else by those that have most: a plan
 /// in which a line makes room for another by going to a worse node is not looked for.
 pub fn source(ask: &Ask<'_>, supply: &dyn Supply, reference: &Reference, policies: &Policies) -> Plan {

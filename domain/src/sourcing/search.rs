@@ -99,8 +99,7 @@ fn fill(candidates: &Candidates<'_>, nodes: &[usize], policies: &Policies) -> Ve
     let stock =
         nodes.iter().flat_map(|node| candidates.nodes[*node].stock.iter().map(|has| has.unwrap_or(0)));
     let mut stock: Vec<u32> = stock.collect();
-    let mut capacity: Vec<u32> =
-        nodes.iter().map(|node| candidates.nodes[*node].node.capacity_per_day).collect();
+    let mut capacity: Vec<u32> = nodes.iter().map(|node| candidates.nodes[*node].capacity).collect();
     let mut rows = Vec::with_capacity(candidates.lines.len());
     for (index, line) in candidates.lines.iter().enumerate() {
         let mut missing = line.quantity;

@@ -224,6 +224,15 @@ fn given_a_capacity_when_more_units_were_wanted_then_the_node_serves_no_more_tha
     let reference = nodes(&[("n1", json!({"capacity_per_day": 3})), ("n2", json!({"capacity_per_day": 4}))]);
     let plan = plan(&[line(0, "A", 6)], &have, &reference);
     assert_eq!(rows(&plan), [(0, "n1", 2), (0, "n2", 4)]);
+    let lines = [line(0, "A", 6)];
+    let used: [(Arc<str>, u32); 2] = [("n1".into(), 5), ("n2".into(), 1)];
+    let ask = Ask { lines: &lines, used: &used, ..Ask::default() };
+    let more = source(&ask, &have, &reference, &Policies::default());
+    assert_eq!(
+        (rows(&more), more.short[0].quantity),
+        (vec![(0, "n2", 3)], 3),
+        "what they ship already counts"
+    );
 }
 
 #[test]
@@ -244,10 +253,10 @@ fn given_nodes_that_ship_anyway_when_more_is_sourced_then_they_split_nothing_and
     let have = stock(&[("A", "n1", 5), ("A", "n9", 5)]);
     let reference = nodes(&[("n1", json!({"cost_minor": 1})), ("n9", json!({}))]);
     let lines = [line(0, "A", 2)];
-    let used: [Arc<str>; 1] = ["n9".into()];
+    let used: [(Arc<str>, u32); 1] = [("n9".into(), 1)];
     let ask = Ask { lines: &lines, used: &used, ..Ask::default() };
     assert_eq!(rows(&source(&ask, &have, &reference, &Policies::default())), [(0, "n9", 2)]);
-    let full: [Arc<str>; 1] = ["n7".into()];
+    let full: [(Arc<str>, u32); 1] = [("n7".into(), 1)];
     let ask = Ask { used: &full, split_limit: Some(1), ..ask };
     assert!(source(&ask, &have, &reference, &Policies::default()).rows.is_empty(), "the limit is used up");
 }
@@ -346,7 +355,8 @@ proptest! {
             .map(|(index, ((_, quantity, _), (sku, node)))| Wanted {
                 line: u16::try_from(index).unwrap(), sku, quantity: u32::from(*quantity), node: node.as_deref(), promotion: None,
             }).collect();
-        let used: Vec<Arc<str>> = (0..world.used).map(|node| format!("n{node}").into()).collect();
+        let used: Vec<(Arc<str>, u32)> =
+            (0..world.used).map(|node| (format!("n{node}").into(), 2 * u32::from(node) + 1)).collect();
         let ask = Ask { split_limit: Some(world.split_limit), used: &used, backorder: true, ..Ask::default() };
         let plan = source(&Ask { lines: &lines, ..ask }, &stock, &reference, &policies);
 
@@ -362,9 +372,10 @@ proptest! {
             prop_assert!(quantity <= stock.look(sku, node, None).unwrap().available);
         }
         for (node, units) in &by_node {
-            prop_assert!(*units <= reference.node(node).unwrap().capacity_per_day);
+            let shipped = used.iter().find(|(known, _)| **known == **node).map_or(0, |(_, units)| *units);
+            prop_assert!(*units + shipped <= reference.node(node).unwrap().capacity_per_day);
         }
-        let new = by_node.keys().filter(|node| !used.iter().any(|known| known[..] == ***node)).count();
+        let new = by_node.keys().filter(|node| !used.iter().any(|known| known.0[..] == ***node)).count();
         prop_assert!(new + used.len() <= usize::from(world.split_limit).max(used.len()), "the split limit is kept");
         for (index, line) in lines.iter().enumerate() {
             let index = u16::try_from(index).unwrap();

@@ -45,6 +45,23 @@ fn given_a_cell_that_has_less_than_it_shows_when_it_refuses_then_another_node_se
 }
 
 #[test]
+fn given_a_node_with_little_capacity_when_a_refused_line_is_sourced_again_then_what_it_ships_already_counts()
+{
+    let mut desk = Desk::new(&[("A~n1", 3), ("B~n1", 3), ("B~n2", 3), ("B~n3", 3)]);
+    let small = json!({"kind": "warehouse", "region": "DE-BE", "capacity_per_day": 3, "sla_hours": 24,
+                       "cost_minor": 500, "pickup": false, "active": true});
+    desk.policies.reference.put(9, "node.n1", Some(small.to_string().as_bytes())).unwrap();
+    desk.letter("hold", &hold("o-1", &[(1, "A", 2), (2, "B", 2)]));
+    desk.toys.get_mut("B~n2").unwrap().on_hand = 0;
+    desk.run();
+    assert_eq!(desk.phase("o-1"), Phase::Soft);
+    assert_eq!(["A~n1", "B~n1", "B~n2", "B~n3"].map(|cell| desk.toys[cell].held()), [2, 0, 0, 2]);
+    let used: Vec<(&str, u32)> = Vec::from([("n1", 2), ("n3", 2)]);
+    let known = desk.state("o-1").used_nodes();
+    assert_eq!(known.iter().map(|(node, units)| (&**node, *units)).collect::<Vec<_>>(), used);
+}
+
+#[test]
 fn given_a_refusal_without_another_node_when_other_cells_hold_already_then_all_of_it_goes_back() {
     let mut desk = Desk::new(&[("A~n1", 3), ("B~n1", 3)]);
     desk.letter("hold", &hold("o-1", &[(1, "A", 2), (2, "B", 2)]));
