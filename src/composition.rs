@@ -106,7 +106,7 @@ pub fn exposition(node: &Node) -> Exposition {
             .map(|(number, status)| PartitionState { partition: *number, state: word(status) })
             .collect()
     };
-    Exposition::new(node.metrics(), Arc::new(states))
+    Exposition::new(node.metrics(), Arc::new(states)).with_flow(node.flow().clone())
 }
 
 const fn word(status: &PartitionStatus) -> &'static str {

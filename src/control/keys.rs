@@ -71,6 +71,11 @@ fn locked(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
 }
 
 impl Keys {
+    /// How many are kept at most.
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+
     /// Keeps at most `most` answers, each for `expiry_ms`.
     pub fn new(most: usize, expiry_ms: i64) -> Self {
         Self { kept: Arc::default(), most, expiry_ms }

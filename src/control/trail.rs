@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Entries about what is done already and that the stream has not taken yet. Beyond it no act is begun; what was set for a time
 /// still ends, and of that there is only so much.
-const MOST_OWED: usize = 100;
+pub const MOST_OWED: usize = 100;
 
 /// The entry is not written, or nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

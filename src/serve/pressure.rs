@@ -213,7 +213,7 @@ mod tests {
     use actors::flow::Class;
     use actors::flow::watermarks::WatermarkState;
     use actors::node::backpressure::{
-        Backpressure, LanePressure, MemoryPressure, MemoryState, OrdersPressure, PartitionPressure,
+        Backpressure, Fullest, LanePressure, MemoryPressure, MemoryState, OrdersPressure, PartitionPressure,
     };
     use actors::node::flow::Throttle;
 
@@ -237,6 +237,8 @@ mod tests {
             bytes: 20,
             messages_most: 500,
             bytes_most: 1_000,
+            fullest_messages: 10,
+            fullest_bytes: 20,
             full,
             stream_lag: 30,
         };
@@ -250,6 +252,10 @@ mod tests {
                 lowered_by: Some(Throttle::Growing),
             },
             memory: MemoryPressure { resident: 5, slows_at: 7, stops_at: 9, state: MemoryState::Enough },
+            inputs: Fullest { there: 1, most: 2 },
+            receipts: Fullest { there: 1, most: 2 },
+            outputs: Fullest { there: 1, most: 2 },
+            queued: Fullest { there: 1, most: 2 },
         }
     }
 

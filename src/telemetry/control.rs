@@ -10,6 +10,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::control::Control;
+use crate::control::overrides::Overrides;
+use crate::control::trail::MOST_OWED;
 
 /// Reads the control whenever it is rendered.
 #[derive(Debug)]
@@ -30,21 +32,31 @@ impl Collector for ControlCollector {
         ] {
             ConstCounter::new(counter.get()).encode(family.encode_family(&[("outcome", outcome)])?)?;
         }
-        for (name, help, number) in [
+        for (name, help, there, most) in [
             (
                 "control_overrides",
-                "What is not as it is configured because somebody set it",
+                "What is not as it is configured because somebody set it, and how much may be",
                 control.set().len(),
+                Overrides::MOST,
             ),
-            ("idempotency_keys", "Idempotency keys that are kept", control.keys().len()),
+            (
+                "idempotency_keys",
+                "Idempotency keys that are kept, and how many may be",
+                control.keys().len(),
+                control.keys().most(),
+            ),
             (
                 "audit_owed",
-                "Entries about done acts that the audit did not take yet",
+                "Entries about done acts that the audit did not take yet, and how many may wait before no act is done",
                 control.owed().unwrap_or(0),
+                MOST_OWED,
             ),
         ] {
-            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(metric)?;
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (bound, number) in [("there", there), ("most", most)] {
+                let number = i64::try_from(number).unwrap_or(i64::MAX);
+                ConstGauge::new(number).encode(family.encode_family(&[("bound", bound)])?)?;
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actors::flow::watermarks::RANGES;
 use actors::metrics::{Counter, Gauge, Histogram, Metrics, REASONS, RefusedFor};
+use actors::node::FlowControl;
 use bus::layout::Lane;
 use domain::bounds::Bound;
 use domain::decider::Participant;
@@ -18,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::control::ControlCollector;
 use super::kinds::PHASES;
+use super::pressure::PressureCollector;
 use super::reference::ReferenceCollector;
 use crate::control::Control;
 use crate::reference::report::Report;
@@ -52,6 +54,13 @@ impl Exposition {
     #[must_use]
     pub fn with_control(mut self, control: Arc<Control>) -> Self {
         self.registry.register_collector(Box::new(ControlCollector(control)));
+        self
+    }
+
+    /// The same, and what waits in the partitions.
+    #[must_use]
+    pub fn with_flow(mut self, flow: FlowControl) -> Self {
+        self.registry.register_collector(Box::new(PressureCollector(flow)));
         self
     }
 

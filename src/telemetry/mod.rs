@@ -4,6 +4,7 @@ mod control;
 mod kinds;
 mod logging;
 mod metrics;
+mod pressure;
 mod reference;
 
 pub use logging::log_to_stderr;

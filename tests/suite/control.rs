@@ -113,7 +113,10 @@ async fn an_operator_stops_and_holds_work_and_the_audit_has_it_all() {
     assert_eq!(serve.get("/readyz").await.status, 200);
 
     let metrics = serve.get("/metrics").await.body;
-    for line in ["doorbuster_control_acts_total{outcome=\"applied\"} 10", "doorbuster_control_overrides 2"] {
+    for line in [
+        "doorbuster_control_acts_total{outcome=\"applied\"} 10",
+        "doorbuster_control_overrides{bound=\"there\"} 2",
+    ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
     }
 
@@ -174,6 +177,28 @@ async fn an_operator_sees_who_holds_whom_back_and_sets_a_breaker_for_a_time() {
         (erp["settings"]["error_percent"] == 60 && erp["settings_changed"] == false).then_some(())
     })
     .await;
+    act(port, &["flow", "bulkhead", "erp", "--max", "7"]).await;
+    let words = ["breaker", "set", "erp", "--max-in-flight", "9", "--reason", "a test of it"];
+    let refused = operate(port, &words).await;
+    assert_eq!(refused.status.code(), Some(6), "the bulkhead would go before it");
+    let words =
+        ["breaker", "set", "erp", "--rate-per-second", "5000", "--burst", "1", "--reason", "a test of it"];
+    assert_eq!(operate(port, &words).await.status.code(), Some(2), "such a burst cannot reach that rate");
+    assert_eq!(verify(port).await["intact"], true);
+}
+
+#[tokio::test]
+async fn an_operator_sets_watermarks_for_a_time_and_sees_how_full_each_bound_is() {
+    let world = World::set_up().await;
+    let serve = Serve::started(&world.url, &[]).await;
+    let port = serve.port;
+    let pressure = || async { serve.get("/api/v1/flow/backpressure").await.json() };
+    act(port, &["flow", "pause"]).await;
+    world.submit("paused", &card_order("paused"), &[]).await;
+    until(SOON, "the order is held back", || async {
+        (pressure().await["lanes"][2]["messages"] == 1).then_some(())
+    })
+    .await;
     let words =
         ["flow", "backpressure", "--patience-normal-ms", "30000", "--class", "market=low", "--ttl", "1s"];
     let set = act(port, &words).await;
@@ -195,17 +220,21 @@ async fn an_operator_sees_who_holds_whom_back_and_sets_a_breaker_for_a_time() {
     .await;
     act(port, &["flow", "backpressure", "--lane-batch", "7"]).await;
     let metrics = serve.get("/metrics").await.body;
-    assert!(metrics.contains("doorbuster_backpressure{watermark=\"lane_batch\"} 7"), "{metrics}");
+    for line in [
+        "doorbuster_backpressure{watermark=\"lane_batch\"} 7",
+        "doorbuster_lane_messages{stream=\"intake\",bound=\"most\"} 7",
+        "doorbuster_lane_messages{stream=\"intake\",bound=\"there\"} 1",
+        "doorbuster_lane_bytes{stream=\"replies\",bound=\"most\"} 2097152",
+        "doorbuster_inputs_under_way{bound=\"most\"} 2000",
+        "doorbuster_receipts_waiting{bound=\"there\"} 0",
+        "doorbuster_outputs_waiting{bound=\"most\"} 64",
+        "doorbuster_queue_known{bound=\"most\"} 200000",
+        "doorbuster_idempotency_keys{bound=\"most\"} 10000",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
     act(port, &["flow", "backpressure", "--reset"]).await;
     assert_eq!(pressure().await["watermarks"]["effective"]["lane_batch"], 500);
-
-    act(port, &["flow", "bulkhead", "erp", "--max", "7"]).await;
-    let words = ["breaker", "set", "erp", "--max-in-flight", "9", "--reason", "a test of it"];
-    let refused = operate(port, &words).await;
-    assert_eq!(refused.status.code(), Some(6), "the bulkhead would go before it");
-    let words =
-        ["breaker", "set", "erp", "--rate-per-second", "5000", "--burst", "1", "--reason", "a test of it"];
-    assert_eq!(operate(port, &words).await.status.code(), Some(2), "such a burst cannot reach that rate");
     assert_eq!(verify(port).await["intact"], true);
 }
 

@@ -225,6 +225,7 @@ fn every_invariant_is_cited_by_a_test() {
 #[test]
 fn what_flow_control_promises_is_shown_by_tests_that_are_there() {
     let promises = std::fs::read_to_string(root().join("docs/flow-control.md")).unwrap();
+    let promises = promises.split("\n## Bounds\n").next().unwrap();
     let sources = sources();
     let mut count = 0;
     for row in promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
@@ -236,6 +237,36 @@ fn what_flow_control_promises_is_shown_by_tests_that_are_there() {
         }
     }
     assert!(count >= 40, "found only {count}");
+}
+
+#[test]
+fn every_bound_that_is_told_of_has_its_key_and_its_metric() {
+    // invariant: bounded-everything
+    let page = std::fs::read_to_string(root().join("docs/flow-control.md")).unwrap();
+    let bounds = page.split("\n## Bounds\n").nth(1).expect("docs/flow-control.md has a section Bounds");
+    let keys = std::fs::read_to_string(root().join("config/default.toml")).unwrap();
+    let telemetry = sources().into_iter().filter(|(path, _)| path.starts_with("src/telemetry"));
+    let telemetry: String = telemetry.map(|(_, text)| text).collect();
+    let names =
+        |cell: &str| cell.split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<&str>> = bounds
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| what"))
+        .map(|row| row.trim_matches(['|', ' ']).split(" | ").collect())
+        .collect();
+    for row in &rows {
+        let [what, key, _, metric] = row[..] else { panic!("{row:?} has not four cells") };
+        for key in names(key) {
+            let last = key.rsplit('.').next().unwrap();
+            let section = key.strip_suffix(".*").map(|section| format!("[{section}]"));
+            let line = section.unwrap_or_else(|| format!("{last} = "));
+            assert!(keys.lines().any(|found| found.starts_with(&line)), "{what}: no key {key}");
+        }
+        for metric in names(metric) {
+            assert!(telemetry.contains(&format!("\"{metric}\"")), "{what}: no metric {metric}");
+        }
+    }
+    assert!(rows.len() >= 12, "found only {}", rows.len());
 }
 
 #[test]

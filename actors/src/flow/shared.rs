@@ -41,6 +41,10 @@ pub(crate) struct Figures {
     pub(crate) late_until: AtomicI64,
     /// Inputs that may still be taken before some of those that were are recorded.
     pub(crate) free_inputs: AtomicU64,
+    /// Receipts that wait for their order.
+    pub(crate) receipts: AtomicU64,
+    /// Records of which not everything is out that they tell.
+    pub(crate) outputs: AtomicU64,
     /// What waits in memory, by lane.
     pub(crate) lanes: [LaneFigures; 4],
 }

@@ -1,6 +1,6 @@
 //! Who holds whom back: what each partition has read and not taken, what it waits for, and how near the node is to its limits.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bus::layout::Lane;
 use domain::time::Timestamp;
@@ -10,25 +10,52 @@ use super::flow::{ThrottledPartition, waited_ms};
 use crate::config::{MOST_BATCH_ITEMS, NodeConfig};
 use crate::flow::{Figures, Flow, Pressure, Throttle, Watermark};
 
-/// How much one lane of one partition holds in memory, and how many inputs a partition has under way.
+/// How much one lane of one partition holds in memory, and how much else one partition has under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LaneBounds {
+pub(crate) struct Bounds {
     messages: u64,
     bytes: u64,
+    inputs: u64,
+    receipts: u64,
+    outputs: u64,
+    queued: u64,
     /// With fewer free ones nothing is taken: a batch is not taken in parts.
     least_free_inputs: u64,
 }
 
-impl LaneBounds {
+impl Bounds {
     pub(super) fn of(config: &NodeConfig) -> Self {
         let least_free_inputs = MOST_BATCH_ITEMS.min(config.in_flight_inputs) as u64;
-        Self { messages: config.lane_batch as u64, bytes: config.lane_bytes as u64, least_free_inputs }
+        Self {
+            messages: config.lane_batch as u64,
+            bytes: config.lane_bytes as u64,
+            inputs: config.in_flight_inputs as u64,
+            receipts: config.receipts_waiting as u64,
+            outputs: config.outputs_waiting as u64,
+            queued: config.flow.herald_window as u64,
+            least_free_inputs,
+        }
     }
 
     /// The same, with the watermarks that hold now.
     pub(super) fn now(self, flow: &Flow) -> Self {
         let (messages, bytes) = (flow.watermark(Watermark::LaneBatch), flow.watermark(Watermark::LaneBytes));
         Self { messages, bytes, ..self }
+    }
+}
+
+/// How full something is that every partition has: the fullest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fullest {
+    /// So much the fullest has.
+    pub there: u64,
+    /// So much each may have.
+    pub most: u64,
+}
+
+impl Fullest {
+    fn of(there: impl Iterator<Item = u64>, most: u64) -> Self {
+        Self { there: there.max().unwrap_or(0), most }
     }
 }
 
@@ -45,6 +72,10 @@ pub struct LanePressure {
     pub messages_most: u64,
     /// At so many bytes a partition reads on no more.
     pub bytes_most: u64,
+    /// Messages that the fullest partition has read and not taken; a batch that was asked for may go beyond the most.
+    pub fullest_messages: u64,
+    /// The size of the bodies that the fullest partition has read and not taken.
+    pub fullest_bytes: u64,
     /// Partitions that read on no more.
     pub full: Vec<u16>,
     /// Messages in the stream behind the partition that is furthest behind: no partition has more to read.
@@ -127,6 +158,14 @@ pub struct Backpressure {
     pub orders: OrdersPressure,
     /// The budget of memory.
     pub memory: MemoryPressure,
+    /// Inputs that are taken and not recorded.
+    pub inputs: Fullest,
+    /// Receipts that wait for their order.
+    pub receipts: Fullest,
+    /// Records that wait until what they tell is out.
+    pub outputs: Fullest,
+    /// Orders that are known to queue.
+    pub queued: Fullest,
 }
 
 const fn name(lane: Lane) -> &'static str {
@@ -142,7 +181,7 @@ impl Backpressure {
     /// Out of what the partitions say of themselves.
     pub(super) fn of(
         (figures, throttles): (&[Figures], &[ThrottledPartition]),
-        bounds: LaneBounds,
+        bounds: Bounds,
         lags: [u64; 4],
         now: Timestamp,
         (orders, memory): (OrdersPressure, MemoryPressure),
@@ -156,6 +195,8 @@ impl Backpressure {
                 bytes: held().map(|(_, bytes)| bytes).sum(),
                 messages_most: bounds.messages,
                 bytes_most: bounds.bytes,
+                fullest_messages: held().map(|(messages, _)| messages).max().unwrap_or(0),
+                fullest_bytes: held().map(|(_, bytes)| bytes).max().unwrap_or(0),
                 full: (0..)
                     .zip(held())
                     .filter(|(_, held)| is_full(*held))
@@ -185,8 +226,19 @@ impl Backpressure {
             partitions: (0..).zip(figures).map(partition).filter(is_held).collect(),
             orders,
             memory,
+            inputs: Fullest::of(
+                relaxed(figures, |it| &it.free_inputs).map(|free| bounds.inputs.saturating_sub(free)),
+                bounds.inputs,
+            ),
+            outputs: Fullest::of(relaxed(figures, |it| &it.outputs), bounds.outputs),
+            receipts: Fullest::of(relaxed(figures, |it| &it.receipts), bounds.receipts),
+            queued: Fullest::of(relaxed(figures, |it| &it.queued), bounds.queued),
         }
     }
+}
+
+fn relaxed(figures: &[Figures], of: fn(&Figures) -> &AtomicU64) -> impl Iterator<Item = u64> {
+    figures.iter().map(move |figures| of(figures).load(Ordering::Relaxed))
 }
 
 #[cfg(test)]
@@ -197,10 +249,20 @@ mod tests {
     use domain::time::Timestamp;
 
     use super::super::flow::ThrottledPartition;
-    use super::{Backpressure, LaneBounds, MemoryPressure, MemoryState, OrdersPressure, PartitionPressure};
+    use super::{
+        Backpressure, Bounds, Fullest, MemoryPressure, MemoryState, OrdersPressure, PartitionPressure,
+    };
     use crate::flow::{Figures, Throttle};
 
-    const BOUNDS: LaneBounds = LaneBounds { messages: 10, bytes: 1_000, least_free_inputs: 4 };
+    const BOUNDS: Bounds = Bounds {
+        messages: 10,
+        bytes: 1_000,
+        inputs: 4,
+        receipts: 30,
+        outputs: 9,
+        queued: 40,
+        least_free_inputs: 4,
+    };
     const NOW: Timestamp = Timestamp(10_000);
 
     fn of(figures: &[Figures], throttles: &[ThrottledPartition]) -> Backpressure {
@@ -236,6 +298,22 @@ mod tests {
         figures[2].lanes[Lane::Work.index()].set(1, 1_000);
         let work = &of(&figures, &[]).lanes[Lane::Work.index()];
         assert_eq!((work.messages, work.bytes, &work.full[..]), (20, 2_049, &[0, 2][..]));
+        assert_eq!((work.fullest_messages, work.fullest_bytes), (10, 1_000));
+    }
+
+    #[test]
+    fn given_partitions_that_are_full_to_different_degrees_then_the_fullest_is_told_with_its_bound() {
+        let figures = figures();
+        figures[1].free_inputs.store(1, Ordering::Relaxed);
+        figures[0].receipts.store(7, Ordering::Relaxed);
+        figures[2].receipts.store(29, Ordering::Relaxed);
+        figures[2].queued.store(11, Ordering::Relaxed);
+        figures[1].outputs.store(8, Ordering::Relaxed);
+        let found = of(&figures, &[]);
+        let expected = [(3, 4), (29, 30), (8, 9), (11, 40)].map(|(there, most)| Fullest { there, most });
+        assert_eq!([found.inputs, found.receipts, found.outputs, found.queued], expected);
+        figures[1].free_inputs.store(9, Ordering::Relaxed);
+        assert_eq!(of(&figures, &[]).inputs.there, 0, "what is handed over brings its own");
     }
 
     #[test]

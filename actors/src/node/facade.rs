@@ -10,7 +10,7 @@ use domain::decider::Decider;
 use domain::ids::EntityId;
 
 use super::actor::{DrainAll, NodeActor};
-use super::backpressure::LaneBounds;
+use super::backpressure::Bounds;
 use super::board::{Board, NodeState, NodeStatus};
 use super::flow::FlowControl;
 use super::purge;
@@ -150,7 +150,7 @@ pub fn start_with_board<D: Decider>(
         let (drain, hand_over) = (address.clone().recipient(), address.recipient());
         doors.insert(number, Door { read, timeline, drain, hand_over });
     }
-    let bounds = LaneBounds::of(&config);
+    let bounds = Bounds::of(&config);
     let purging = actix::spawn(purge::run(config, bus, Arc::clone(&layout), Arc::clone(&board)));
     let reverting = actix::spawn(flow::run(Arc::clone(&flow)));
     let actor = NodeActor { doors: Arc::clone(&doors), arbiters, tasks: vec![purging, reverting] }.start();

@@ -15,7 +15,7 @@ pub use crate::flow::limits::{
 pub use crate::flow::watermarks::{WatermarkChange, WatermarkState};
 pub use crate::flow::{Change, SettingError, Throttle};
 
-use super::backpressure::{Backpressure, LaneBounds, MemoryPressure, OrdersPressure};
+use super::backpressure::{Backpressure, Bounds, MemoryPressure, OrdersPressure};
 use super::board::Board;
 use crate::clock::SharedClock;
 use crate::flow::Flow;
@@ -121,7 +121,7 @@ pub struct FlowControl {
     board: Arc<Board>,
     metrics: Arc<Metrics>,
     clock: SharedClock,
-    bounds: LaneBounds,
+    bounds: Bounds,
 }
 
 impl FlowControl {
@@ -130,7 +130,7 @@ impl FlowControl {
         board: Arc<Board>,
         metrics: Arc<Metrics>,
         clock: SharedClock,
-        bounds: LaneBounds,
+        bounds: Bounds,
     ) -> Self {
         Self { flow, board, metrics, clock, bounds }
     }

@@ -92,6 +92,8 @@ impl<D: Decider> Partition<D> {
         self.show_bulk(false);
         let figures = self.env.flow.figures(self.number);
         figures.late_until.store(0, Ordering::Relaxed);
+        figures.receipts.store(0, Ordering::Relaxed);
+        figures.outputs.store(0, Ordering::Relaxed);
         figures.lanes.iter().for_each(|lane| lane.set(0, 0));
         self.herald_is_gone();
     }
@@ -206,6 +208,11 @@ impl<D: Decider> Partition<D> {
     pub(super) fn show_bulk(&self, is_held: bool) {
         self.admission.is_bulk_held.set(is_held);
         self.env.flow.figures(self.number).is_bulk_held.store(is_held, Ordering::Relaxed);
+    }
+
+    /// Says how many records wait until what they tell is out.
+    pub(super) fn show_outputs(&self, waiting: usize) {
+        self.env.flow.figures(self.number).outputs.store(waiting as u64, Ordering::Relaxed);
     }
 
     /// Says how much of a lane waits in memory.

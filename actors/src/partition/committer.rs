@@ -189,6 +189,7 @@ async fn release<D: Decider>(
         // A full queue holds the next record back: outputs never run away from the journal.
         let job = OutputJob { journal_sequence: sequence, ordered, notices };
         assert!(outputs.send(job).await.is_ok(), "the publisher ends after the committer");
+        partition.show_outputs(outputs.max_capacity() - outputs.capacity());
     }
     partition.queue.take_back(gathered);
     partition.return_credits(credits);

@@ -75,7 +75,7 @@ pub(crate) async fn run<D: Decider>(partition: Rc<Partition<D>>, mut jobs: mpsc:
     loop {
         tokio::select! {
             biased;
-            job = jobs.recv() => match job {
+            job = jobs.recv() => match job.inspect(|_| partition.show_outputs(jobs.len())) {
                 Some(job) => publish(&partition, job).await,
                 None => return,
             },

@@ -1,6 +1,7 @@
 //! Receipts: what the sender of new work or a wish is told, at his deadline at the latest.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use bus::ports::Outgoing;
 use bytes::Bytes;
@@ -187,8 +188,14 @@ impl<D: Decider> Partition<D> {
         let receipt = receipts.next;
         receipts.next += 1;
         receipts.waiting.insert((number, receipt), Waiter { awaited, addressee, deadline });
+        self.show_receipts(&receipts);
         drop(receipts);
         self.set_deadline(Due::Receipt(number, receipt), None, Some(deadline));
+    }
+
+    fn show_receipts(&self, receipts: &Receipts) {
+        let waiting = receipts.waiting.len() as u64;
+        self.env.flow.figures(self.number).receipts.store(waiting, Ordering::Relaxed);
     }
 
     /// A decision may settle what receipts wait for.
@@ -228,6 +235,7 @@ impl<D: Decider> Partition<D> {
                 queued.receipts.push(message);
                 let deadline = waiter.deadline;
                 receipts.waiting.remove(&(number, receipt));
+                self.show_receipts(&receipts);
                 self.set_deadline(Due::Receipt(number, receipt), Some(deadline), None);
             }
         }
@@ -235,7 +243,10 @@ impl<D: Decider> Partition<D> {
 
     /// The deadline of a receipt has passed first.
     pub(crate) fn receipt_is_due(&self, number: u32, receipt: u64) {
-        let Some(waiter) = self.receipts.borrow_mut().waiting.remove(&(number, receipt)) else { return };
+        let mut receipts = self.receipts.borrow_mut();
+        let Some(waiter) = receipts.waiting.remove(&(number, receipt)) else { return };
+        self.show_receipts(&receipts);
+        drop(receipts);
         let version = self.entities.borrow_mut().slot(number).map_or(0, |slot| slot.version());
         self.take_credit();
         self.nothing_to_record(None, Some(pending(&self.env, &waiter.addressee, version)));

@@ -46,7 +46,10 @@ fn given_new_work_when_it_is_settled_or_its_deadline_passes_then_the_receipt_say
         world.say(Plane::Intake, "tally.open", "t-1", body.clone(), &headers).await;
         pass(250).await;
         assert!(heard.borrow().is_empty());
+        let waiting = || node.flow().backpressure().receipts.there;
+        assert_eq!(waiting(), 1);
         expect(&heard, receipt("pending", 1)).await;
+        assert_eq!(waiting(), 0);
         world.say(Plane::Intake, "tally.open", "t-1", body.clone(), &headers).await;
         world.say(Plane::Fact, "tally.accept", "t-1", json!({"tally_id": "t-1"}), &identity("2")).await;
         world.until_version(&node, "t-1", 2).await;
