@@ -105,6 +105,7 @@ macro_rules! whole_contract {
             storing::what_no_stream_takes_is_refused,
             storing::headers_and_bytes_come_back_as_they_went,
             storing::an_entry_of_a_bucket_replaces_the_one_before,
+            storing::the_bucket_of_reference_data_keeps_the_newest_eight_of_each_value,
             storing::a_batch_is_stored_whole_or_not_at_all,
             storing::a_batch_of_the_largest_size_is_taken_and_a_larger_one_is_not,
             storing::a_marked_batch_is_stored_or_deposed,

@@ -133,14 +133,25 @@ pub(crate) async fn headers_and_bytes_come_back_as_they_went(bus: SharedBus) {
 }
 
 pub(crate) async fn an_entry_of_a_bucket_replaces_the_one_before(bus: SharedBus) {
-    let (layout, stream) = (layout(), layout().name(StreamId::Reference));
-    let subject = |key: &str| format!("$KV.{}.{key}", layout.bucket(StreamId::Reference));
+    let (layout, stream) = (layout(), layout().name(StreamId::Owners));
+    let subject = |key: &str| format!("$KV.{}.{key}", layout.bucket(StreamId::Owners));
     for (key, body) in [("o-1", "a"), ("o-2", "b"), ("o-1", "c")] {
         stored(&*bus, message(subject(key), body)).await;
     }
     assert_eq!(bodies(&all(&bus, &stream).await), ["b", "c"]);
     let last = bus.last_on_subject(&stream, &subject("o-1")).await.unwrap().unwrap();
     assert_eq!((last.sequence, &last.body[..]), (3, b"c".as_slice()));
+}
+
+pub(crate) async fn the_bucket_of_reference_data_keeps_the_newest_eight_of_each_value(bus: SharedBus) {
+    let (layout, stream) = (layout(), layout().name(StreamId::Reference));
+    stored(&*bus, message(layout.reference("item.A"), "a")).await;
+    for revision in 1..=10 {
+        stored(&*bus, message(layout.reference("node.berlin"), revision.to_string())).await;
+    }
+    assert_eq!(bodies(&all(&bus, &stream).await), ["a", "3", "4", "5", "6", "7", "8", "9", "10"]);
+    let last = bus.last_on_subject(&stream, &layout.reference("node.berlin")).await.unwrap().unwrap();
+    assert_eq!((last.sequence, &last.body[..]), (11, b"10".as_slice()));
 }
 
 fn snapshots(keys: std::ops::Range<usize>, body: &str) -> Vec<Outgoing> {
