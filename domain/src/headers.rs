@@ -38,25 +38,19 @@ fn push_text(text: &mut String, part: &str) {
     text.push_str(part);
 }
 
-/// Takes the next text off the front.
-fn take_text<'a>(rest: &mut &'a str) -> Option<&'a str> {
-    let first = *rest.as_bytes().first()?;
-    if first < MORE {
-        let (text, behind) = rest[1..].split_at(usize::from(first));
-        *rest = behind;
-        return Some(text);
-    }
+/// Where the text that begins with its length at `at` begins and ends; none = there is no more.
+fn place_of(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     let (mut length, mut unit) = (0, 1);
-    for (at, byte) in rest.bytes().enumerate() {
-        length += usize::from(byte % MORE) * unit;
-        unit *= usize::from(MORE);
-        if byte < MORE {
-            let (text, behind) = rest[at + 1..].split_at(length);
-            *rest = behind;
-            return Some(text);
+    loop {
+        let digit = *bytes.get(at)?;
+        at += 1;
+        if digit < MORE {
+            length += usize::from(digit) * unit;
+            return Some((at, at + length));
         }
+        length += usize::from(digit - MORE) * unit;
+        unit *= usize::from(MORE);
     }
-    None
 }
 
 impl HeaderWriter {
@@ -87,7 +81,7 @@ impl HeaderWriter {
 
     /// All headers so far, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        Iter(&self.0)
+        Iter::over(&self.0)
     }
 
     /// Forgets what was written; the writer begins anew.
@@ -103,18 +97,44 @@ impl HeaderWriter {
     }
 }
 
+/// Names and values are passed over by their lengths: nothing of them is looked at but the names that are as long as `name`.
 fn get<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let named = |known: &str, value: &str| known.eq_ignore_ascii_case(name) && !value.is_empty();
-    Iter(text).find(|(known, value)| named(known, value)).map(|(_, value)| value)
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    while let Some((begin, end)) = place_of(bytes, at) {
+        let value = place_of(bytes, end)?;
+        if end - begin == name.len()
+            && value.0 < value.1
+            && bytes[begin..end].eq_ignore_ascii_case(name.as_bytes())
+        {
+            return text.get(value.0..value.1);
+        }
+        at = value.1;
+    }
+    None
 }
 
-struct Iter<'a>(&'a str);
+struct Iter<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iter<'a> {
+    const fn over(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn take_text(&mut self) -> Option<&'a str> {
+        let (begin, end) = place_of(self.text.as_bytes(), self.at)?;
+        self.at = end;
+        self.text.get(begin..end)
+    }
+}
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some((take_text(&mut self.0)?, take_text(&mut self.0)?))
+        Some((self.take_text()?, self.take_text()?))
     }
 }
 
@@ -147,12 +167,28 @@ impl Headers {
 
     /// All headers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        Iter(&self.0)
+        Iter::over(&self.0)
     }
 
     /// How many headers there are.
     pub fn len(&self) -> usize {
-        self.iter().count()
+        self.lengths().count()
+    }
+
+    /// How many bytes all names and values have.
+    pub fn bytes(&self) -> usize {
+        self.lengths().sum()
+    }
+
+    /// The bytes of each name with its value.
+    fn lengths(&self) -> impl Iterator<Item = usize> {
+        let (bytes, mut at) = (self.0.as_bytes(), 0);
+        std::iter::from_fn(move || {
+            let name = place_of(bytes, at)?;
+            let value = place_of(bytes, name.1)?;
+            at = value.1;
+            Some(name.1 - name.0 + value.1 - value.0)
+        })
     }
 
     /// True if there are none.

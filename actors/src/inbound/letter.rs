@@ -75,7 +75,7 @@ fn id_in_body<D: Decider>(envelope: &Envelope) -> Option<String> {
 /// What is far over the limits would not fit into a record.
 fn trimmed(mut envelope: Envelope) -> Envelope {
     envelope.body.truncate(MOST_KEPT_BYTES);
-    let bytes: usize = envelope.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = envelope.headers.bytes();
     if bytes > MOST_HEADER_BYTES {
         let mut room = MOST_HEADER_BYTES;
         let mut kept = Headers::new();

@@ -80,7 +80,7 @@ pub(super) fn screen<D: Decider>(layout: &Layout, partition: u16, envelope: Enve
 
 /// Size and headers: all that is looked at before the body.
 pub(super) fn outside(layout: &Layout, envelope: &Envelope, most_bytes: usize) -> Result<(), Refusal> {
-    let headers: usize = envelope.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let headers = envelope.headers.bytes();
     for (what, pointer, bytes, most) in [
         ("the body", "", envelope.body.len(), most_bytes),
         ("all headers", "/headers", headers, MOST_HEADER_BYTES),

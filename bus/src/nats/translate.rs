@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
-use domain::envelope::Headers;
+use domain::envelope::{HeaderWriter, Headers};
 use serde::Deserialize;
 
 use crate::ports::{Request, StoreOutcome, Stored};
@@ -33,25 +33,34 @@ const NAMES: [&str; 20] = [
     "Commit-Deadline-Ms",
 ];
 
-fn known(name: &str) -> Option<&'static str> {
-    NAMES.into_iter().find(|known| *known == name)
+/// What the length of a name or value takes beside it, if it has fewer than 4,096 bytes.
+const USUAL_LENGTH_BYTES: usize = 2;
+
+/// Its place among them.
+fn known(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
 }
 
 /// None = a name or a value that no header can carry (a line break, say).
 pub(super) fn header_map(headers: &Headers) -> Option<HeaderMap> {
     let mut map = HeaderMap::new();
+    let mut there = 0_u32;
     for (at, (text, value)) in headers.iter().enumerate() {
-        let name = match known(text) {
-            Some(name) => HeaderName::from_static(name),
+        let place = known(text);
+        let name = match place {
+            Some(place) => HeaderName::from_static(NAMES[place]),
             None => HeaderName::from_str(text).ok()?,
         };
         let value = HeaderValue::from_str(value).ok()?;
+        let bit = place.map_or(0, |place| 1 << place);
+        let earlier = || headers.iter().take(at).any(|(earlier, _)| earlier.eq_ignore_ascii_case(text));
         // To append looks for the name by its hash once more, and hardly any name is there twice.
-        if headers.iter().take(at).any(|(earlier, _)| earlier.eq_ignore_ascii_case(text)) {
+        if there & bit != 0 || (bit == 0 && earlier()) {
             map.append(name, value);
         } else {
             map.insert(name, value);
         }
+        there |= bit;
     }
     Some(map)
 }
@@ -65,7 +74,12 @@ fn headers(map: Option<&HeaderMap>) -> Headers {
     });
     let mut pairs: Vec<(&str, &str)> = values.collect();
     pairs.sort_by_key(|(name, _)| *name);
-    pairs.into_iter().collect()
+    let bytes = pairs.iter().map(|(name, value)| name.len() + value.len() + 2 * USUAL_LENGTH_BYTES).sum();
+    let mut writer = HeaderWriter::with_capacity(bytes);
+    for (name, value) in pairs {
+        writer.push(name, value);
+    }
+    writer.finish()
 }
 
 pub(super) fn raw(message: StreamMessage) -> Stored {
@@ -187,5 +201,14 @@ mod tests {
         let sent = Headers::new().with("Key", "o-1").with("ce-id", "m1");
         assert_eq!(headers(header_map(&sent).as_ref()), sent);
         assert!(header_map(&Headers::new().with("Key", "o-1\r\nKey: o-2")).is_none());
+    }
+
+    #[test]
+    fn a_header_that_is_there_twice_keeps_both_values() {
+        let twice = [("Key", "1"), ("ce-id", "2"), ("Key", "3"), ("x", "4"), ("y", "5"), ("x", "6")];
+        let mut sorted = twice;
+        sorted.sort_by_key(|(name, _)| *name);
+        let found = headers(header_map(&twice.into_iter().collect()).as_ref());
+        assert_eq!(found, sorted.into_iter().collect());
     }
 }

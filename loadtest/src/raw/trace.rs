@@ -61,7 +61,7 @@ impl Sent {
 
     /// Its bytes: subject, headers and body.
     pub fn bytes(&self) -> u64 {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let headers = self.headers.bytes();
         let body = match &self.body {
             Body::Whole(body) => body.len(),
             Body::Blank(length) => *length,
