@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use domain::envelope::{Envelope, HeaderWriter};
+use domain::messages::body::from_json;
 use domain::messages::depth::{PackFault, pack_length};
 use domain::reason::{DeadReason, Refusal, Violation};
 use rmp::decode::{read_array_len, read_bin_len, read_map_len, read_str_from_slice};
@@ -42,7 +43,7 @@ const FIELDS: [&str; 5] = ["domain", "name", "key", "headers", "body"];
 pub(super) fn rows(batch: &Envelope) -> Result<Vec<Row<'_>>, Refusal> {
     let bytes = &batch.body;
     if !is_message_pack(&batch.headers) {
-        if let Ok(items) = serde_json::from_slice::<Vec<GoodItem<'_>>>(bytes) {
+        if let Ok(items) = from_json::<Vec<GoodItem<'_>>>(bytes) {
             few_enough(items.len())?;
             return Ok(items.into_iter().map(|item| item.row(bytes)).collect());
         }

@@ -5,6 +5,10 @@ pub const MOST_DEPTH: usize = 32;
 
 /// True if JSON text is nested deeper than `most`. Says nothing about whether it is JSON.
 pub fn json_is_deeper_than(text: &[u8], most: usize) -> bool {
+    // What opens no more than that cannot be deeper, and counting is far quicker than walking.
+    if text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() <= most {
+        return false;
+    }
     let mut depth = 0_usize;
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'{' | b'[' | b'}' | b']' | b'"')) {
