@@ -73,6 +73,9 @@ impl Queued {
     }
 }
 
+/// How many records' memory is kept: for the one on its way, the one that fills, and some more while work piles up.
+const MOST_SPARE: usize = 4;
+
 /// The outcomes of one record, and what stands in it: as much as fits, at least one outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
@@ -135,8 +138,8 @@ impl Gathered {
 #[derive(Debug, Default)]
 pub(crate) struct CommitQueue {
     waiting: RefCell<VecDeque<Gathered>>,
-    /// The memory of the record before.
-    spare: RefCell<Option<Gathered>>,
+    /// The memory of the records before.
+    spare: RefCell<Vec<Gathered>>,
     /// What decisions are written in until they are pushed.
     pub(crate) bench: RefCell<Workbench>,
     /// Wakes the committer.
@@ -157,7 +160,7 @@ impl CommitQueue {
             if !waiting.is_empty() {
                 self.full.notify_one();
             }
-            waiting.push_back(self.spare.borrow_mut().take().unwrap_or_default());
+            waiting.push_back(self.spare.borrow_mut().pop().unwrap_or_default());
         }
         let last = waiting.back_mut().expect("there is one, if only since just now");
         let written = last.add(queued);
@@ -191,8 +194,9 @@ impl CommitQueue {
 
     /// Takes back what a record was gathered in, once all of it is out.
     pub(crate) fn take_back(&self, gathered: Gathered) {
-        if gathered.entries.capacity() > 0 {
-            *self.spare.borrow_mut() = Some(gathered.emptied());
+        let mut spare = self.spare.borrow_mut();
+        if gathered.entries.capacity() > 0 && spare.len() < MOST_SPARE {
+            spare.push(gathered.emptied());
         }
     }
 

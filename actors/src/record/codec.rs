@@ -62,9 +62,13 @@ pub fn encode_entry<T: Serialize>(out: &mut Vec<u8>, entry: &T) {
     rmp_serde::encode::write_named(out, entry).expect("entries are plain data and memory does not refuse");
 }
 
+/// What the head of a record takes at most in nearly all cases, with the frame of the entries.
+const USUAL_HEAD_BYTES: usize = 1024;
+
 /// Builds the record from its head and `count` entries that [`encode_entry`] wrote.
 pub fn encode(head: &RecordHead, entries: &[u8], count: usize) -> Encoded {
-    let mut body = rmp_serde::to_vec_named(head).expect("a head is plain data");
+    let mut body = Vec::with_capacity(entries.len() + USUAL_HEAD_BYTES);
+    rmp_serde::encode::write_named(&mut body, head).expect("a head is plain data");
     // The head is a map with fewer than 15 fields, so its first byte counts them; the entries become one more.
     assert!((0x80..0x8e).contains(&body[0]), "record-head-is-a-small-map");
     body[0] += 1;
@@ -77,12 +81,18 @@ pub fn encode(head: &RecordHead, entries: &[u8], count: usize) -> Encoded {
     seal(&body)
 }
 
+/// What an entity takes at most in nearly all cases, written.
+const USUAL_ITEM_BYTES: usize = 8 * 1024;
+
 /// Writes one snapshot as it stands in a page.
 ///
 /// # Panics
 /// If a state cannot be serialized, which is a fault of its type.
 pub fn encode_item<T: Serialize>(item: &T) -> Bytes {
-    rmp_serde::to_vec_named(item).expect("states are plain data and memory does not refuse").into()
+    let mut bytes = Vec::with_capacity(USUAL_ITEM_BYTES);
+    rmp_serde::encode::write_named(&mut bytes, item)
+        .expect("states are plain data and memory does not refuse");
+    Bytes::copy_from_slice(&bytes)
 }
 
 /// Reads what [`encode_item`] has written.
