@@ -306,6 +306,7 @@ async fn a_mistake_is_told_with_field_value_and_remedy_and_its_exit_code() {
             2,
             "must be at most 50000, the limit orders",
         ),
+        (&["flow", "backpressure", "--reset", "--lane-batch", "5"], 2, "--reset takes no watermarks"),
         (&["flow", "backpressure", "--class", "web=urgent"], 2, "--> /classes/web = \"urgent\""),
         (&["flow", "bulkhead", "erp", "--max", "0"], 2, "--> /max_in_flight = 0: must be from 1"),
         (&["breaker", "reset", "sap"], 7, "known are: loyalty, payment"),
