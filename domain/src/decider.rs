@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::bounds::Note;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Plane};
 use crate::gates::Urgency;
 use crate::ids::{EntityId, Token};
 use crate::messages::outbound::answers::{QueuePlace, Receipt};
@@ -255,6 +255,22 @@ pub struct Outcome {
     pub rejected: Option<Reason>,
 }
 
+/// What a receipt answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// New work: how it was settled.
+    NewWork,
+    /// A wish about what is there: whether it holds.
+    Wish,
+}
+
+impl Asked {
+    /// What a message of this plane asks for.
+    pub const fn of(plane: Plane) -> Self {
+        if matches!(plane, Plane::Intake) { Self::NewWork } else { Self::Wish }
+    }
+}
+
 /// Correlation and trace that go on into everything an entity sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Trace<'a> {
@@ -336,13 +352,13 @@ pub trait Decider: Sized + 'static {
 
     /// The receipt that says how that message was settled, or that a wish holds, if this kind has a form of its own: a JSON object.
     /// None = the form that all share.
-    fn receipt(_entity: &EntityId, _state: &Self::State, _outcome: &Outcome) -> Option<Bytes> {
+    fn receipt(_entity: &EntityId, _state: &Self::State, _outcome: &Outcome, _asked: Asked) -> Option<Bytes> {
         None
     }
 
     /// A receipt of new work or of a wish of this domain that says nothing of the entity, if the domain has a form of its own: pending,
     /// or refused. None = the form that all share.
-    fn early_receipt(_domain: &str, _receipt: &Receipt<'_>) -> Option<Bytes> {
+    fn early_receipt(_domain: &str, _asked: Asked, _receipt: &Receipt<'_>) -> Option<Bytes> {
         None
     }
 

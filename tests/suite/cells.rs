@@ -256,11 +256,17 @@ async fn given_wishes_about_a_reservation_when_they_are_answered_then_receipts_s
         assert!(matches!(shop.bus.store(message, Expect::Anything).await, StoreOutcome::Stored(_)));
         let receipt = tokio::time::timeout(SOON, inbox.next()).await.unwrap().unwrap();
         let receipt: Value = serde_json::from_slice(&receipt.body).unwrap();
-        let fields = ["reservation_id", "outcome", "version", "lines", "expires_at", "reason"];
-        let mut expected = fields.to_vec();
+        // Those of its own, and those of every receipt.
+        let own = ["reservation_id", "outcome", "version", "lines", "expires_at", "reason"];
+        let fields = [&own[..], &["order_id", "order_version"]].concat();
+        let mut expected = fields.clone();
         expected.sort_unstable();
         assert_eq!(receipt.as_object().unwrap().keys().collect::<Vec<_>>(), expected, "{receipt}");
-        assert_eq!(receipt["reservation_id"], reservation);
+        assert_eq!(
+            (&receipt["reservation_id"], &receipt["order_id"]),
+            (&json!(reservation), &json!(reservation))
+        );
+        assert_eq!(receipt["version"], receipt["order_version"]);
         receipt
     };
     let held = json!([{"line": 1, "sku": "SKU-A", "node": "berlin", "quantity": 3}]);

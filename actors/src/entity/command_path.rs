@@ -78,7 +78,7 @@ pub(super) fn deliver<D: Decider>(
         }
         Recognised::Repeated => {
             partition.env.metrics.repeated.add_one();
-            let own = |outcome: &_| D::receipt(&actor.id, &actor.entity.state, outcome);
+            let own = |outcome: &_, asked| D::receipt(&actor.id, &actor.entity.state, outcome, asked);
             let version = actor.entity.version;
             let receipt = addressee.map(|to| receipts::of_wish(&partition.env, &to, version, own));
             partition.nothing_to_record(Some(consumed), receipt);
@@ -157,14 +157,14 @@ fn answer<D: Decider>(
 ) {
     let Some(addressee) = addressee else { return };
     let (partition, intake) = (&actor.partition, envelope.plane == Plane::Intake);
-    let own = |outcome: &_| D::receipt(&actor.id, &actor.entity.state, outcome);
+    let own = |outcome: &_, asked| D::receipt(&actor.id, &actor.entity.state, outcome, asked);
     let receipt = match (answer, outcome) {
         (Answer::Rejected(reason), Some(outcome)) if intake && outcome.rejected.as_ref() == Some(reason) => {
-            receipts::of_outcome(&partition.env, &addressee, outcome, own(outcome))
+            receipts::of_outcome(&partition.env, &addressee, outcome, own)
         }
         (Answer::Rejected(reason), _) => receipts::rejected(&partition.env, &addressee, version, reason),
         (Answer::Accepted | Answer::Later, Some(outcome)) if intake => {
-            receipts::of_outcome(&partition.env, &addressee, outcome, own(outcome))
+            receipts::of_outcome(&partition.env, &addressee, outcome, own)
         }
         (Answer::Accepted, _) => receipts::of_wish(&partition.env, &addressee, version, own),
         (Answer::Later, _) => {
@@ -338,7 +338,7 @@ fn apply<D: Decider>(actor: &mut EntityActor<D>, prepared: Prepared<D>) -> (Queu
         actor.number,
         entity.version,
         settled.outcome.as_ref(),
-        |outcome| D::receipt(&actor.id, &entity.state, outcome),
+        |outcome, asked| D::receipt(&actor.id, &entity.state, outcome, asked),
         &settled.wishes,
     );
     queued.decider = Some(actor.number);

@@ -1,7 +1,7 @@
 //! How a message becomes a dead letter.
 
 use bus::layout::Layout;
-use domain::decider::Decider;
+use domain::decider::{Asked, Decider};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::Key;
 use domain::messages::depth::check_pack;
@@ -27,7 +27,8 @@ pub(crate) fn refuse<D: Decider>(layout: &Layout, envelope: Envelope, refusal: R
     let key = named.as_deref().and_then(|text| Key::new(text).ok());
     let order_id = named.map_or_else(|| "-".to_owned(), |text| text.chars().take(MOST_ID_CHARS).collect());
     let domain = envelope.domain.clone();
-    let addressee = reply_to.map(|reply_to| Addressee { reply_to, order_id, domain });
+    let asked = Asked::of(envelope.plane);
+    let addressee = reply_to.map(|reply_to| Addressee { reply_to, order_id, domain, asked });
     refused(envelope, key, refusal, addressee)
 }
 

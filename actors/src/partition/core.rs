@@ -8,7 +8,7 @@ use bus::layout::{Lane, Layout};
 use bus::ports::{Outgoing, SharedBus};
 use bytes::Bytes;
 use dashmap::DashMap;
-use domain::decider::Decider;
+use domain::decider::{Asked, Decider};
 use domain::messages::outbound::answers::Receipt;
 use domain::time::Timestamp;
 use tokio::sync::{Notify, watch};
@@ -61,7 +61,7 @@ pub(crate) struct Environment<P, T> {
     /// What entities let all decisions look at.
     pub(crate) posted: Arc<PostedBoard<T>>,
     /// Receipts of a domain in a form of its own: see [`Decider::early_receipt`].
-    pub(crate) early_receipt: fn(&str, &Receipt<'_>) -> Option<Bytes>,
+    pub(crate) early_receipt: fn(&str, Asked, &Receipt<'_>) -> Option<Bytes>,
     /// The ways in to the other partitions; gone with the node.
     pub(crate) doors: Weak<DashMap<u16, Door>>,
 }

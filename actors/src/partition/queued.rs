@@ -139,6 +139,7 @@ impl Drained {
 
 #[cfg(test)]
 mod tests {
+    use domain::decider::Asked;
     use domain::ids::Token;
     use domain::time::Timestamp;
 
@@ -170,6 +171,7 @@ mod tests {
                 reply_to: "_INBOX.a".to_owned(),
                 order_id: "o".to_owned(),
                 domain: Token::new("order").unwrap(),
+                asked: Asked::NewWork,
             };
             let held = Held { addressee, sequence: 1, expiry: Timestamp(99), ordinal };
             queue.hold(Timestamp(deadline), held);

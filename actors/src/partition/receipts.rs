@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bus::ports::Outgoing;
 use bytes::Bytes;
-use domain::decider::{Answer, Decider, Outcome};
+use domain::decider::{Answer, Asked, Decider, Outcome};
 use domain::envelope::{Envelope, Headers, Plane};
 use domain::ids::{EntityId, Token};
 use domain::messages::outbound::answers::{QueuePlace, Receipt, ReceiptOutcome};
@@ -28,6 +28,8 @@ pub(crate) struct Addressee {
     pub(crate) order_id: String,
     /// The domain of the message: it may have receipts of a form of its own.
     pub(crate) domain: Token,
+    /// What the message asks for.
+    pub(crate) asked: Asked,
 }
 
 /// What a waiting receipt waits for.
@@ -54,7 +56,7 @@ pub(crate) struct Receipts {
 }
 
 fn message<P, T>(env: &Environment<P, T>, addressee: &Addressee, receipt: &Receipt<'_>) -> Outgoing {
-    let own = (env.early_receipt)(addressee.domain.as_str(), receipt);
+    let own = (env.early_receipt)(addressee.domain.as_str(), addressee.asked, receipt);
     let shared = || serde_json::to_vec(receipt).expect("a receipt is plain data").into();
     let body = own.unwrap_or_else(shared);
     let headers =
@@ -108,18 +110,18 @@ pub(crate) fn not_now<P, T>(env: &Environment<P, T>, addressee: &Addressee, why:
     message(env, addressee, &Receipt { reason: Some(&reason), retry_after_ms, ..receipt })
 }
 
-/// A settled outcome, the same every time it is told; `own` is its body if the kind has a form of its own.
+/// A settled outcome, the same every time it is told; `own` gives its body if the kind has a form of its own.
 pub(crate) fn of_outcome<P, T>(
     env: &Environment<P, T>,
     addressee: &Addressee,
     outcome: &Outcome,
-    own: Option<Bytes>,
+    own: impl Fn(&Outcome, Asked) -> Option<Bytes>,
 ) -> Outgoing {
     let receipt = match &outcome.rejected {
         None => accepted(env, addressee, outcome.version),
         Some(reason) => rejected(env, addressee, outcome.version, reason),
     };
-    match own {
+    match own(outcome, addressee.asked) {
         Some(body) => Outgoing { body, ..receipt },
         None => receipt,
     }
@@ -130,10 +132,10 @@ pub(crate) fn of_wish<P, T>(
     env: &Environment<P, T>,
     addressee: &Addressee,
     version: u64,
-    own: impl Fn(&Outcome) -> Option<Bytes>,
+    own: impl Fn(&Outcome, Asked) -> Option<Bytes>,
 ) -> Outgoing {
     let legal = Outcome { version, rejected: None };
-    of_outcome(env, addressee, &legal, own(&legal))
+    of_outcome(env, addressee, &legal, own)
 }
 
 /// Where the receipt of a message goes; none = nobody asked for one, or one there could be read as somebody's message.
@@ -159,6 +161,7 @@ pub(super) fn addressee_of<P, T>(
         reply_to: reply_to.to_owned(),
         order_id: key.to_owned(),
         domain: envelope.domain.clone(),
+        asked: Asked::of(envelope.plane),
     })
 }
 
@@ -205,7 +208,7 @@ impl<D: Decider> Partition<D> {
         number: u32,
         version: u64,
         outcome: Option<&Outcome>,
-        own: impl Fn(&Outcome) -> Option<Bytes>,
+        own: impl Fn(&Outcome, Asked) -> Option<Bytes>,
         settled: &[((String, String), Answer)],
     ) {
         let mut receipts = self.receipts.borrow_mut();
@@ -218,7 +221,7 @@ impl<D: Decider> Partition<D> {
             let Some(waiter) = receipts.waiting.get(&(number, receipt)) else { continue };
             let message = match &waiter.awaited {
                 Awaited::Outcome => {
-                    outcome.map(|outcome| of_outcome(&self.env, &waiter.addressee, outcome, own(outcome)))
+                    outcome.map(|outcome| of_outcome(&self.env, &waiter.addressee, outcome, &own))
                 }
                 Awaited::Wish(source, id) => settled
                     .iter()

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use domain::decider::{
-    Addressed, Answer, Command, Context, Decider, Decision, EffectState, Input, OpenEffect, Outcome,
+    Addressed, Answer, Asked, Command, Context, Decider, Decision, EffectState, Input, OpenEffect, Outcome,
     Participant, Party, Published, Trace,
 };
 use domain::envelope::{Envelope, Plane};
@@ -287,7 +287,7 @@ impl Decider for Tally {
     }
 
     /// The tally called `own` has a receipt of its own form.
-    fn receipt(entity: &EntityId, _: &State, outcome: &Outcome) -> Option<Bytes> {
+    fn receipt(entity: &EntityId, _: &State, outcome: &Outcome, _: Asked) -> Option<Bytes> {
         let key = entity.key.as_str();
         let told = json!({"tally_id": key, "outcome": "accepted", "version": outcome.version});
         (key == "own").then(|| told.to_string().into())

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use super::{Either, Event, Kind, State};
 use crate::bounds::Note;
 use crate::decider::{
-    Addressed, Command, Context, Decider, Decision, Input, Letter, OpenEffect, Outcome, Published, Trace,
+    Addressed, Asked, Command, Context, Decider, Decision, Input, Letter, OpenEffect, Outcome, Published,
+    Trace,
 };
 use crate::envelope::Envelope;
 use crate::ids::{EntityId, Token};
@@ -198,13 +199,17 @@ impl<A: Kind, B: Kind<Posted = A::Posted>> Decider for Both<A, B> {
         by(state, A::posted, B::posted).flatten()
     }
 
-    fn receipt(entity: &EntityId, state: &Self::State, outcome: &Outcome) -> Option<Bytes> {
-        let first = |state| A::receipt(entity, state, outcome);
-        by(state, first, |state| B::receipt(entity, state, outcome)).flatten()
+    fn receipt(entity: &EntityId, state: &Self::State, outcome: &Outcome, asked: Asked) -> Option<Bytes> {
+        let first = |state| A::receipt(entity, state, outcome, asked);
+        by(state, first, |state| B::receipt(entity, state, outcome, asked)).flatten()
     }
 
-    fn early_receipt(domain: &str, receipt: &Receipt<'_>) -> Option<Bytes> {
-        if B::owns(domain) { B::early_receipt(domain, receipt) } else { A::early_receipt(domain, receipt) }
+    fn early_receipt(domain: &str, asked: Asked, receipt: &Receipt<'_>) -> Option<Bytes> {
+        if B::owns(domain) {
+            B::early_receipt(domain, asked, receipt)
+        } else {
+            A::early_receipt(domain, asked, receipt)
+        }
     }
 
     fn fill(state: &Self::State, (first, second): &Self::Policies, note: &mut Note<'_>) {

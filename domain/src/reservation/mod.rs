@@ -36,8 +36,8 @@ use bytes::Bytes;
 
 use crate::bounds::{Bound, Note};
 use crate::decider::{
-    Addressed, Command, Context, Decider, Decision, EffectState, Input, Letter, OpenEffect, Outcome, Party,
-    Published, Trace,
+    Addressed, Asked, Command, Context, Decider, Decision, EffectState, Input, Letter, OpenEffect, Outcome,
+    Party, Published, Trace,
 };
 use crate::envelope::Envelope;
 use crate::gates::Urgency;
@@ -93,8 +93,8 @@ impl Decider for Reservation {
         Some(Outcome { version, rejected })
     }
 
-    fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> Option<Bytes> {
-        Some(view::receipt(entity, state, outcome))
+    fn receipt(entity: &EntityId, state: &State, outcome: &Outcome, asked: Asked) -> Option<Bytes> {
+        Some(view::receipt(entity, state, outcome, asked))
     }
 
     fn next_deadline(state: &State) -> Option<Timestamp> {
@@ -121,8 +121,8 @@ impl Decider for Reservation {
         letters::letter(entity, state, effect_id)
     }
 
-    fn early_receipt(_: &str, receipt: &Receipt<'_>) -> Option<Bytes> {
-        Some(view::early_receipt(receipt))
+    fn early_receipt(_: &str, asked: Asked, receipt: &Receipt<'_>) -> Option<Bytes> {
+        Some(view::early_receipt(asked, receipt))
     }
 
     fn fill(state: &State, policies: &Policies, note: &mut Note<'_>) {

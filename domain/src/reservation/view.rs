@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::state::State;
-use crate::decider::Outcome;
+use crate::decider::{Asked, Outcome};
 use crate::ids::{EntityId, Key};
 use crate::messages::outbound::answers::{QueuePlace, Receipt, ReceiptOutcome};
 use crate::messages::outbound::reservations::{ReservationReceipt, UnitsAtNode};
@@ -108,13 +108,15 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
 }
 
 /// The receipt of `reservation.hold`, and of a wish that holds: what is held by now.
-pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> Bytes {
+pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome, asked: Asked) -> Bytes {
     let rejected = outcome.rejected.as_ref();
     let is_held = rejected.is_none() && state.content.is_some();
     let receipt = ReservationReceipt {
         reservation_id: Some(entity.key.as_str()),
+        order_id: (asked == Asked::Wish).then(|| entity.key.as_str()),
         outcome: if rejected.is_none() { ReceiptOutcome::Accepted } else { ReceiptOutcome::Rejected },
         version: outcome.version,
+        order_version: (asked == Asked::Wish).then_some(outcome.version),
         lines: if is_held { state.placed() } else { Vec::new() },
         expires_at: state.expires_at.map(|at| at.to_string()),
         reason: rejected,
@@ -125,12 +127,14 @@ pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome) -> By
 }
 
 /// The same before there is anything to say of what is held.
-pub(super) fn early_receipt(receipt: &Receipt<'_>) -> Bytes {
+pub(super) fn early_receipt(asked: Asked, receipt: &Receipt<'_>) -> Bytes {
     let Receipt { order_id, outcome, order_version, reason, queue, retry_after_ms } = receipt;
     let receipt = ReservationReceipt {
         reservation_id: *order_id,
+        order_id: order_id.filter(|_| asked == Asked::Wish),
         outcome: *outcome,
         version: *order_version,
+        order_version: (asked == Asked::Wish).then_some(*order_version),
         lines: Vec::new(),
         expires_at: None,
         reason: *reason,

@@ -81,14 +81,20 @@ outgoing! {
 }
 
 outgoing! {
-    /// The receipt of `reservation.hold`, `extend`, `commit` and `release`.
+    /// The receipt of `reservation.hold`, `extend`, `commit` and `release`. Those of wishes have the fields of every receipt besides.
     pub struct ReservationReceipt<'a> {
         /// The reservation; none if the message could not be read so far.
         pub reservation_id: Option<&'a str>,
+        /// The reservation again, for whoever reads the receipts of all wishes alike; not in that of a hold.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_id: Option<&'a str>,
         /// How it was settled.
         pub outcome: ReceiptOutcome,
         /// The version of the reservation after it.
         pub version: u64,
+        /// The version again, as beside `order_id`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub order_version: Option<u64>,
         /// Which units are held at which node.
         pub lines: Vec<UnitsAtNode<'a>>,
         /// When it ends by itself; null if it does not, or is over.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use domain::decider::{Decider, Published};
+use domain::decider::{Asked, Decider, Published};
 use domain::envelope::Plane;
 use domain::ids::{Key, Token};
 use domain::messages::outbound::commands::SkuQuantity;
@@ -330,13 +330,13 @@ fn given_a_hold_of_a_shop_when_it_is_settled_then_its_receipt_names_nodes_and_ti
         desk.say(Plane::Intake, "hold", &body(id, quantity)).unwrap();
         desk.run();
     }
-    let receipt = |id: &str| -> Value {
+    let receipt = |id: &str, asked| -> Value {
         let state = desk.state(id);
         let outcome = Reservation::outcome(state).unwrap();
-        serde_json::from_slice(&Reservation::receipt(&entity("reservation", id), state, &outcome).unwrap())
-            .unwrap()
+        let receipt = Reservation::receipt(&entity("reservation", id), state, &outcome, asked);
+        serde_json::from_slice(&receipt.unwrap()).unwrap()
     };
-    let held = receipt("r-1");
+    let held = receipt("r-1", Asked::NewWork);
     read("messages/v1/receipt/reservation.json", || pretty(&held));
     assert_eq!(held, golden("receipt/reservation"));
     let early = domain::messages::outbound::answers::Receipt {
@@ -347,11 +347,17 @@ fn given_a_hold_of_a_shop_when_it_is_settled_then_its_receipt_names_nodes_and_ti
         queue: None,
         retry_after_ms: None,
     };
-    let early = Reservation::early_receipt("reservation", &early).unwrap();
-    let early: Value = serde_json::from_slice(&early).unwrap();
+    let early = |asked| -> Value {
+        serde_json::from_slice(&Reservation::early_receipt("reservation", asked, &early).unwrap()).unwrap()
+    };
     let form = |receipt: &Value| receipt.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(form(&early), form(&held), "one form, whatever there is to say");
-    let refused = receipt("r-2");
+    assert_eq!(form(&early(Asked::NewWork)), form(&held), "one form, whatever there is to say");
+    let mut wished = receipt("r-1", Asked::Wish);
+    assert_eq!(form(&early(Asked::Wish)), form(&wished));
+    let shared = ["order_id", "order_version"].map(|field| wished.as_object_mut().unwrap().remove(field));
+    assert_eq!(shared, [Some(json!("r-1")), Some(held["version"].clone())]);
+    assert_eq!(wished, held, "a wish is told the same, and what every receipt has");
+    let refused = receipt("r-2", Asked::NewWork);
     assert_eq!((&refused["outcome"], &refused["lines"]), (&json!("rejected"), &json!([])));
     assert_eq!((&refused["expires_at"], &refused["reason"]["code"]), (&Value::Null, &json!("out_of_stock")));
 }
