@@ -350,7 +350,7 @@ pub trait Decider: Sized + 'static {
     /// How the message that made it was settled; none = not yet.
     fn outcome(state: &Self::State) -> Option<Outcome>;
 
-    /// The receipt that says how that message was settled, or that a wish holds, if this kind has a form of its own: a JSON object.
+    /// The receipt that says how that message was settled, or whether a wish holds, if this kind has a form of its own: a JSON object.
     /// None = the form that all share.
     fn receipt(_entity: &EntityId, _state: &Self::State, _outcome: &Outcome, _asked: Asked) -> Option<Bytes> {
         None

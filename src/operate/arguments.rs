@@ -47,6 +47,13 @@ pub struct ActOptions {
     pub operator: Option<String>,
 }
 
+impl ActOptions {
+    /// Was anything said that only an act has?
+    pub(super) const fn is_given(&self) -> bool {
+        self.reason.is_some() || self.yes || self.dry_run || self.idempotency_key.is_some()
+    }
+}
+
 /// For how long an act holds.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct TimeToLive {

@@ -84,6 +84,12 @@ impl BackpressureOptions {
 pub(super) fn run(client: &Client, options: &BackpressureOptions, as_json: bool) -> Result<Exit, Ended> {
     let (path, fields) = ("/api/v1/flow/backpressure", options.given());
     match (fields.is_empty(), options.reset) {
+        (true, false) if options.act.is_given() || options.ttl.ttl.is_some() => {
+            return Err(Ended::usage(
+                "there is a reason or a time, but no watermark",
+                "say which watermark is set, or --reset",
+            ));
+        }
         (true, false) => return show(client, path, as_json),
         (false, true) => {
             return Err(Ended::usage(

@@ -280,6 +280,8 @@ async fn given_wishes_about_a_reservation_when_they_are_answered_then_receipts_s
 
     let sold = ask("commit", "c-1", "cart-1", "60000", json!({"order_id": "o-1"})).await;
     assert_eq!((&sold["outcome"], &sold["expires_at"]), (&json!("accepted"), &Value::Null), "{sold}");
+    let taken = ask("commit", "c-2", "cart-1", "60000", json!({"order_id": "o-2"})).await;
+    assert_eq!((&taken["outcome"], &taken["lines"]), (&json!("rejected"), &held), "it is held as before");
     let gone = ask("release", "r-1", "cart-2", "60000", json!({"reason": "changed his mind"})).await;
     assert_eq!((&gone["outcome"], &gone["lines"]), (&json!("accepted"), &json!([])), "{gone}");
     let late = ask("extend", "e-2", "cart-2", "60000", json!({"ttl_ms": 1_000})).await;

@@ -231,12 +231,37 @@ fn what_flow_control_promises_is_shown_by_tests_that_are_there() {
     for row in promises.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise")) {
         let shown_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         for name in shown_by.split(", ").map(|name| name.trim_matches('`')) {
-            let test = format!("fn {name}(");
-            assert!(sources.iter().any(|(_, text)| text.contains(&test)), "no test is called {name}: {row}");
+            assert!(sources.iter().any(|(_, text)| has_test(text, name)), "no test is called {name}: {row}");
             count += 1;
         }
     }
     assert!(count >= 40, "found only {count}");
+}
+
+/// Is there a test of this name, and is it run? Its attributes stand on the lines just above it.
+fn has_test(text: &str, name: &str) -> bool {
+    let of_name =
+        |line: &str| line.split_once("fn ").is_some_and(|(_, rest)| rest.starts_with(&format!("{name}(")));
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.iter().enumerate().any(|(at, line)| {
+        let attributes = || lines[..at].iter().rev().take_while(|above| above.starts_with("#["));
+        of_name(line)
+            && attributes().any(|attribute| attribute.contains("test]") || attribute.contains("::test("))
+            && !attributes().any(|attribute| attribute.starts_with("#[ignore"))
+    })
+}
+
+#[test]
+fn only_what_is_run_counts_as_a_test() {
+    assert!(
+        has_test("#[test]\n#[expect(x)]\n    fn it() {", "it")
+            && has_test("#[actix::test]\nasync fn it() {", "it")
+    );
+    for text in
+        ["fn it() {", "#[test]\n#[ignore]\nfn it() {", "#[test]\nfn it_is() {", "#[cfg(x)]\nfn it() {"]
+    {
+        assert!(!has_test(text, "it"), "{text}");
+    }
 }
 
 #[test]

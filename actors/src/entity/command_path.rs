@@ -12,6 +12,7 @@ use domain::reason::{Class, Code, DeadReason, Reason, Refusal};
 use domain::time::Timestamp;
 
 use super::actor::EntityActor;
+use super::answering::{answer, rejection};
 use super::memory::Entity;
 use super::outgoing::{self, Prepared};
 use super::seen::Recognised;
@@ -19,7 +20,7 @@ use crate::config::NodeConfig;
 use crate::inbound::{Arrival, Refused};
 use crate::node::{EntityView, ReadError};
 use crate::outbound::parse_time;
-use crate::partition::{Addressee, Awaited, Consumed, Queued, receipts};
+use crate::partition::{Addressee, Consumed, Queued, receipts};
 use crate::posted::OfTenant;
 use crate::record::{Cause, DeadLetter, Entry, Quarantined, encode_entry};
 
@@ -116,7 +117,7 @@ fn conclude<D: Decider>(
             if envelope.plane == Plane::Intake && reason.class == Class::Transient {
                 partition.env.metrics.refused_new.add_one();
             }
-            let receipt = addressee.map(|to| receipts::rejected(&partition.env, &to, version, &reason));
+            let receipt = addressee.map(|to| rejection(actor, &to, version, &reason));
             partition.nothing_to_record(Some(consumed), receipt);
         }
         Judged::Unchanged(mut decision) => {
@@ -144,40 +145,6 @@ fn conclude<D: Decider>(
         }
         Judged::Fault(fault) => quarantine(actor, &fault, Some(envelope), addressee, Some(consumed)),
     }
-}
-
-fn answer<D: Decider>(
-    actor: &EntityActor<D>,
-    queued: &mut Queued,
-    envelope: &Envelope,
-    addressee: Option<Addressee>,
-    answer: &Answer,
-    outcome: Option<&domain::decider::Outcome>,
-    version: u64,
-) {
-    let Some(addressee) = addressee else { return };
-    let (partition, intake) = (&actor.partition, envelope.plane == Plane::Intake);
-    let own = |outcome: &_, asked| D::receipt(&actor.id, &actor.entity.state, outcome, asked);
-    let receipt = match (answer, outcome) {
-        (Answer::Rejected(reason), Some(outcome)) if intake && outcome.rejected.as_ref() == Some(reason) => {
-            receipts::of_outcome(&partition.env, &addressee, outcome, own)
-        }
-        (Answer::Rejected(reason), _) => receipts::rejected(&partition.env, &addressee, version, reason),
-        (Answer::Accepted | Answer::Later, Some(outcome)) if intake => {
-            receipts::of_outcome(&partition.env, &addressee, outcome, own)
-        }
-        (Answer::Accepted, _) => receipts::of_wish(&partition.env, &addressee, version, own),
-        (Answer::Later, _) => {
-            let awaited = if intake {
-                Awaited::Outcome
-            } else {
-                Awaited::Wish(envelope.source().to_owned(), envelope.id())
-            };
-            partition.await_receipt(queued, actor.number, version, awaited, addressee, envelope);
-            return;
-        }
-    };
-    queued.receipts.push(receipt);
 }
 
 /// A deadline has passed.

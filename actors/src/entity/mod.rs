@@ -1,6 +1,7 @@
 //! One live entity: its state, what it remembers of its inputs and records, and the actor around it.
 
 mod actor;
+mod answering;
 pub(crate) mod command_path;
 mod facts;
 mod memory;

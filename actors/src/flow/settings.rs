@@ -108,8 +108,8 @@ impl Flow {
         settings.pauses.retain(|(_, until)| !is_over(until));
         settings.overrides.retain(|_, (_, until)| !is_over(until));
         let drained = settings.drain.take_if(|drain| is_over(&drain.until)).is_some();
-        let is_low_again = settings.watermarks.take_if(|(_, until)| is_over(until)).is_some();
-        if drained || is_low_again || settings.pauses.len() + settings.overrides.len() < count {
+        let watermarks_reverted = settings.watermarks.take_if(|(_, until)| is_over(until)).is_some();
+        if drained || watermarks_reverted || settings.pauses.len() + settings.overrides.len() < count {
             tracing::info!("what was set for a time has reverted");
             let before = self.rules().0;
             self.renew(&settings, Some(&before));

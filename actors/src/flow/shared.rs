@@ -110,7 +110,11 @@ impl Flow {
     pub(crate) fn new(node: &NodeConfig, partitions: u16, metrics: Arc<Metrics>) -> Self {
         let config = &node.flow;
         let configured_watermarks = watermarks::configured(node);
-        let figures = || Figures { answer_delay_ms: AtomicU64::new(u64::MAX), ..Figures::default() };
+        let figures = || Figures {
+            answer_delay_ms: AtomicU64::new(u64::MAX),
+            free_inputs: AtomicU64::new(u64::MAX),
+            ..Figures::default()
+        };
         let flow = Self {
             config: config.clone(),
             configured_watermarks,
@@ -176,9 +180,10 @@ impl Flow {
         self.cap.load(Ordering::Relaxed)
     }
 
-    /// How many more may be begun by those who may only use this share of the bound.
-    pub(crate) fn room_within(&self, share_of: Watermark) -> u64 {
-        share(self.cap(), self.watermark(share_of)).saturating_sub(self.uncommitted())
+    /// How many more may be begun by those who may only use this share of the bound, or of `least` if no more may be begun now.
+    pub(crate) fn room_within(&self, share_of: Watermark, least: Option<u64>) -> u64 {
+        let most = least.map_or(self.cap(), |least| least.min(self.cap()));
+        share(most, self.watermark(share_of)).saturating_sub(self.uncommitted())
     }
 
     /// Why it is lower than it is set to be; none = it is not.

@@ -22,6 +22,9 @@ use crate::flow::{Figures, Load, NotNow, Rules, Throttle, Watermark, room};
 use crate::inbound::{Arrival, Refused};
 use crate::record::DeadLetter;
 
+/// New work that is younger goes on in this very cycle or the next: nobody has to wait for it.
+const WAITS_FROM_MS: u64 = 20;
+
 /// How long a closed intake waits at most before it looks again, whatever it is told.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -92,6 +95,7 @@ impl<D: Decider> Partition<D> {
         self.show_bulk(false);
         let figures = self.env.flow.figures(self.number);
         figures.late_until.store(0, Ordering::Relaxed);
+        figures.free_inputs.store(u64::MAX, Ordering::Relaxed);
         figures.receipts.store(0, Ordering::Relaxed);
         figures.outputs.store(0, Ordering::Relaxed);
         figures.lanes.iter().for_each(|lane| lane.set(0, 0));
@@ -174,7 +178,7 @@ impl<D: Decider> Partition<D> {
         Load {
             uncommitted,
             cap,
-            least: self.is_late(now).then(|| flow.watermark(Watermark::LiveOrdersLeast)),
+            least: self.least(now),
             is_full: flow.is_full(),
             is_out_of_memory: flow.is_out_of_memory(),
             sharing: if is_tight { waits() as u64 } else { 1 },
@@ -191,17 +195,30 @@ impl<D: Decider> Partition<D> {
 
     /// How much of the bulk lane may be begun, of what `room` there is: nothing while new work waits anywhere in the node, for at a
     /// rate it would have to share; and never so much that new work finds no place.
-    pub(super) fn bulk_room(&self, room: u64) -> u64 {
+    pub(super) fn bulk_room(&self, room: u64, now: Timestamp) -> u64 {
         if self.lane(Lane::Bulk).buffer.borrow().is_empty() {
             self.show_bulk(false);
             return 0;
         }
         let flow = &self.env.flow;
-        let waits = |it: &Figures| it.head_stored_at.load(Ordering::Relaxed) > 0;
-        let left =
-            if flow.all_figures().iter().any(waits) { 0 } else { flow.room_within(Watermark::BulkPercent) };
+        let is_waited_for = flow.all_figures().iter().any(|figures| self.is_waited_for(figures, now));
+        let left = if is_waited_for { 0 } else { flow.room_within(Watermark::BulkPercent, self.least(now)) };
         self.show_bulk(left == 0);
         room.min(left)
+    }
+
+    /// Does new work of a partition wait, longer than it takes to come by? Where somebody has paused it, it does not wait for places.
+    fn is_waited_for(&self, figures: &Figures, now: Timestamp) -> bool {
+        let head = figures.head_stored_at.load(Ordering::Relaxed);
+        let throttle = Throttle::from_number(figures.throttle.load(Ordering::Relaxed));
+        head > 0
+            && !matches!(throttle, Some(Throttle::Paused | Throttle::Draining))
+            && self.admission.transit.get().waited_ms(Timestamp(head), now) >= WAITS_FROM_MS
+    }
+
+    /// No more than these may be begun and not committed while what is begun waits too long for us.
+    fn least(&self, now: Timestamp) -> Option<u64> {
+        self.is_late(now).then(|| self.env.flow.watermark(Watermark::LiveOrdersLeast))
     }
 
     /// Says whether the bulk lane is held for others.
@@ -278,9 +295,10 @@ impl<D: Decider> Partition<D> {
         if self.entities.borrow().number(&arrival.entity).is_some() {
             return None;
         }
-        let queued = self.env.clock.now().ms_since(arrival.envelope.stored_at);
+        let now = self.env.clock.now();
+        let queued = now.ms_since(arrival.envelope.stored_at);
         let (tenant, channel) = (arrival.envelope.tenant.as_str(), D::channel(&arrival.message));
-        let has_room_for_low = || self.env.flow.room_within(Watermark::LowPercent) > 0;
+        let has_room_for_low = || self.env.flow.room_within(Watermark::LowPercent, self.least(now)) > 0;
         rules.judge((tenant, channel), u64::try_from(queued).unwrap_or(0), has_room_for_low).err()
     }
 

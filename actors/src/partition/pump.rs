@@ -57,9 +57,10 @@ impl<D: Decider> Partition<D> {
         }
         taken += self.take_new(Lane::Intake, budget - taken, room, now);
         if taken == 0 && self.lane(Lane::Intake).buffer.borrow().is_empty() {
-            taken = self.take_new(Lane::Bulk, budget, self.bulk_room(room), now);
+            taken = self.take_new(Lane::Bulk, budget, self.bulk_room(room, now), now);
         } else {
-            self.show_bulk(!self.lane(Lane::Bulk).buffer.borrow().is_empty());
+            let waits = |lane| !self.lane(lane).buffer.borrow().is_empty();
+            self.show_bulk(waits(Lane::Intake) && waits(Lane::Bulk));
         }
         taken
     }

@@ -229,7 +229,8 @@ impl<D: Decider> Partition<D> {
                     .and_then(|(_, answer)| match answer {
                         Answer::Accepted => Some(of_wish(&self.env, &waiter.addressee, version, &own)),
                         Answer::Rejected(reason) => {
-                            Some(rejected(&self.env, &waiter.addressee, version, reason))
+                            let refused = Outcome { version, rejected: Some(reason.clone()) };
+                            Some(of_outcome(&self.env, &waiter.addressee, &refused, &own))
                         }
                         Answer::Later => None,
                     }),

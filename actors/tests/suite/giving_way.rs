@@ -2,6 +2,7 @@
 
 use actors::Node;
 use actors::flow::FlowConfig;
+use actors::node::flow::{Scope, Throttle};
 use domain::envelope::Plane;
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use crate::receipts::inbox;
 use crate::world::{World, identity, key_in, pass, run, until};
 
 /// A late sale that stays uncommitted until somebody accepts it.
-async fn sell_late(world: &World, key: &str) {
+pub(crate) async fn sell_late(world: &World, key: &str) {
     let (id, body) = (format!("late {key}"), json!({"tally_id": key, "waits": true}));
     world.say(Plane::Bulk, "tally.open", key, body, &identity(&id)).await;
 }
@@ -82,6 +83,26 @@ fn given_a_rate_when_late_sales_wait_in_every_partition_then_shops_have_all_of_i
         let took = begun_after(&world, &node, &keys[19]).await;
         assert!(took < 2_600, "20 orders at 10 a second took {took} ms");
         assert!(node.metrics().inputs[3].get() <= before + 2, "what was allowed before the shop came");
+    });
+}
+
+#[test]
+fn given_a_paused_partition_where_work_waits_when_late_sales_come_elsewhere_then_they_are_begun() {
+    run(async {
+        let mut world = World::new();
+        let node = node_with(&mut world, FlowConfig::default()).await;
+        node.flow().pause(Scope::Partition(0), None).unwrap();
+        submit(&world, &key_in(0, "shop"), "web", &[]).await;
+        until("it waits", || async {
+            let throttles = node.flow().state().throttles;
+            throttles.iter().any(|it| it.partition == 0 && it.reason == Throttle::Paused)
+        })
+        .await;
+        sell_late(&world, &key_in(1, "late")).await;
+        sell_late(&world, &key_in(0, "late")).await;
+        until("the one of the other partition is begun", || async { uncommitted(&node) == 1 }).await;
+        pass(1_000).await;
+        assert_eq!(uncommitted(&node), 1, "nothing is begun where it is paused");
     });
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::flow::submit;
+use crate::giving_way::sell_late;
 use crate::trouble::Withholding;
 use crate::watermarks::with;
 use crate::world::{World, identity, key_in, pass, run, until};
@@ -43,6 +44,34 @@ async fn facts_wait(world: &World, switch: &watch::Sender<bool>) {
         }
     }
     pass(400).await;
+}
+
+#[test]
+fn given_facts_that_wait_for_us_when_late_sales_come_then_a_shop_finds_a_place_of_the_least() {
+    run(async {
+        let mut world = World::new();
+        let (node, switch) = node_with(&mut world, |config| {
+            flow(config);
+            config.flow.live_orders_least = 6;
+        })
+        .await;
+        for partition in [0, 1] {
+            world.open(&node, &key_in(partition, "busy")).await;
+        }
+        facts_wait(&world, &switch).await;
+        for number in 0..20 {
+            sell_late(&world, &key_in(number % 2, &format!("late-{number}"))).await;
+        }
+        pass(3_000).await;
+        let late_sales = node.flow().state().uncommitted_orders;
+        assert!(
+            (3..=4).contains(&late_sales),
+            "half of the least, and each partition one more: {late_sales}"
+        );
+        submit(&world, "shop", "web", &[]).await;
+        until("it is begun", || async { node.flow().state().uncommitted_orders == late_sales + 1 }).await;
+        switch.send_replace(true);
+    });
 }
 
 #[test]

@@ -368,7 +368,7 @@ impl State {
             })
     }
 
-    /// The nodes that have or shall have units of it, or had them until they left, and how many.
+    /// The nodes where units of it are or shall be, and how many, with those of the same claims that have left.
     pub fn used_nodes(&self) -> Vec<(Arc<str>, u32)> {
         let mut nodes = BTreeMap::<Arc<str>, u32>::new();
         for claim in self.claims.iter().filter(|claim| !claim.state.is_over()) {

@@ -107,10 +107,11 @@ pub(super) fn view(entity: &EntityId, state: &State, version: u64) -> String {
     serde_json::to_string(&view).expect("a view has only text keys and plain numbers")
 }
 
-/// The receipt of `reservation.hold`, and of a wish that holds: what is held by now.
+/// The receipt of `reservation.hold`, and of a wish: what is held by now.
 pub(super) fn receipt(entity: &EntityId, state: &State, outcome: &Outcome, asked: Asked) -> Bytes {
     let rejected = outcome.rejected.as_ref();
-    let is_held = rejected.is_none() && state.content.is_some();
+    // A wish that is refused changes nothing of what is held.
+    let is_held = (rejected.is_none() || asked == Asked::Wish) && state.content.is_some();
     let receipt = ReservationReceipt {
         reservation_id: Some(entity.key.as_str()),
         order_id: (asked == Asked::Wish).then(|| entity.key.as_str()),

@@ -48,6 +48,16 @@ pub(super) struct Candidates<'a> {
     pub(super) most_new: usize,
 }
 
+/// How many units of it stand or shall stand there already; none = it is another node's.
+fn used_at(ask: &Ask<'_>, id: &Arc<str>) -> Option<u32> {
+    ask.used.iter().find(|(used, _)| used == id).map(|(_, units)| *units)
+}
+
+/// How many more units the node takes of it in a day.
+fn capacity_left(ask: &Ask<'_>, id: &Arc<str>, node: &Node) -> u32 {
+    node.capacity_per_day.saturating_sub(used_at(ask, id).unwrap_or(0))
+}
+
 impl<'a> Candidates<'a> {
     pub(super) fn find(
         ask: &Ask<'a>,
@@ -82,9 +92,8 @@ impl<'a> Candidates<'a> {
         for (id, node) in reference.nodes() {
             match found.judge(ask, policies, &skus, id, node, supply, reference) {
                 Ok(stock) => {
-                    let used = ask.used.iter().find(|(used, _)| used == id).map(|(_, units)| *units);
-                    let capacity = node.capacity_per_day.saturating_sub(used.unwrap_or(0));
-                    found.nodes.push(Fit { id, node, stock, is_used: used.is_some(), capacity });
+                    let (is_used, capacity) = (used_at(ask, id).is_some(), capacity_left(ask, id, node));
+                    found.nodes.push(Fit { id, node, stock, is_used, capacity });
                 }
                 Err(unfit) => found.unfit.push((id, unfit)),
             }
@@ -110,7 +119,7 @@ impl<'a> Candidates<'a> {
             (ask.pickup_node.is_some_and(|wanted| *wanted != **id || !node.pickup), Unfit::Pickup),
             (ask.pickup_node.is_none() && !node.ships_to(ask.region), Unfit::Region),
             (!node.works_for(ask.channel), Unfit::Channel),
-            (node.capacity_per_day == 0, Unfit::Capacity),
+            (capacity_left(ask, id, node) == 0, Unfit::Capacity),
             (policies.sla_most_hours.is_some_and(|most| node.sla_hours > most), Unfit::Sla),
             (self.lines.iter().all(|line| line.node.is_some_and(|only| *only != **id)), Unfit::OtherNode),
         ];

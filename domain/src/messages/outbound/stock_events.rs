@@ -106,7 +106,8 @@ outgoing! {
         /// `included_in_count` (a fact came that is older than the last count; it was not added), `not_set_aside` (too many
         /// promotions have units set aside) or `movement_conflict` (a movement came again and says something else; the first counts).
         pub kind: &'a str,
-        /// How many units there are more, or fewer if it is negative, than we knew of.
+        /// How many units there are more, or fewer if it is negative, than we knew of; of a conflict, how many there would be more
+        /// if it were believed.
         pub quantity: i64,
         /// Units that were counted; of a drift.
         #[serde(skip_serializing_if = "Option::is_none")]

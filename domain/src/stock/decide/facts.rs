@@ -59,15 +59,13 @@ fn news(cell: &mut Deciding<'_>, message: &Message) -> Option<Box<Fact>> {
     Some(fact)
 }
 
-/// How many units more there would be, be expected or be set aside.
+/// How many units more there would be, if it were believed: what is only expected, or set aside, adds none.
 fn would_add(cell: &Deciding<'_>, message: &Message) -> i64 {
     match message {
         Message::Baseline(count) => difference(cell, count),
         Message::Received(receipt) => receipt.quantity.get().into(),
         Message::Adjusted(adjustment) => adjustment.delta.get(),
-        Message::Inbound(inbound) => inbound.quantity.get().into(),
-        Message::SetAside(aside) => aside.quantity.into(),
-        Message::Question(_) => 0,
+        Message::Inbound(_) | Message::SetAside(_) | Message::Question(_) => 0,
     }
 }
 
