@@ -26,6 +26,36 @@ impl<'a> Act<'a> {
         Self { verb: Verb::Post, path: path.into(), fields: Map::new(), ttl: None, warning: None, options }
     }
 
+    /// Sets `fields`, which the command calls `what`, or puts back what is configured; none = there is nothing but to look.
+    ///
+    /// # Errors
+    /// Both, or what only an act has and nothing to set: somebody would believe that it is set.
+    pub(super) fn setting(
+        path: &str,
+        (what, fields): (&str, Map<String, Value>),
+        is_reset: bool,
+        ttl: TimeToLive,
+        options: &'a ActOptions,
+    ) -> Result<Option<Self>, Ended> {
+        let (verb, holds) = if is_reset { (Verb::Delete, None) } else { (Verb::Patch, Some(ttl)) };
+        let says_more = options.is_given() || ttl.ttl.is_some();
+        match (is_reset, fields.is_empty()) {
+            (true, false) => Err(Ended::usage(
+                format!("--reset takes no {what}"),
+                format!("give the {what}, or --reset, but not both"),
+            )),
+            (false, true) if says_more => Err(Ended::usage(
+                format!("there is a reason or a time, but no {what}"),
+                format!("give the {what}, or --reset"),
+            )),
+            (false, true) => Ok(None),
+            _ => {
+                let path = path.to_owned();
+                Ok(Some(Self { verb, path, fields, ttl: holds, warning: None, options }))
+            }
+        }
+    }
+
     #[must_use]
     pub(super) fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(field.to_owned(), value.into());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::act::Act;
 use super::arguments::{ActOptions, TimeToLive};
-use super::client::{Client, Verb};
+use super::client::Client;
 use super::ended::Ended;
 use super::flow::{columns, rows};
 use super::table::{line, table, text};
@@ -82,27 +82,12 @@ impl BackpressureOptions {
 }
 
 pub(super) fn run(client: &Client, options: &BackpressureOptions, as_json: bool) -> Result<Exit, Ended> {
-    let (path, fields) = ("/api/v1/flow/backpressure", options.given());
-    match (fields.is_empty(), options.reset) {
-        (true, false) if options.act.is_given() || options.ttl.ttl.is_some() => {
-            return Err(Ended::usage(
-                "there is a reason or a time, but no watermark",
-                "say which watermark is set, or --reset",
-            ));
-        }
-        (true, false) => return show(client, path, as_json),
-        (false, true) => {
-            return Err(Ended::usage(
-                "--reset takes no watermarks",
-                "give the watermarks, or --reset, but not both",
-            ));
-        }
-        _ => {}
+    let path = "/api/v1/flow/backpressure";
+    let fields = ("watermarks", options.given());
+    match Act::setting(path, fields, options.reset, options.ttl, &options.act)? {
+        Some(act) => act.run(client, as_json),
+        None => show(client, path, as_json),
     }
-    let verb = if options.reset { Verb::Delete } else { Verb::Patch };
-    let ttl = (!options.reset).then_some(options.ttl);
-    Act { verb, path: path.to_owned(), fields, ttl, warning: None, options: &options.act }
-        .run(client, as_json)
 }
 
 fn show(client: &Client, path: &str, as_json: bool) -> Result<Exit, Ended> {

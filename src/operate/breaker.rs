@@ -2,7 +2,7 @@
 
 use super::act::{Act, part};
 use super::arguments::{BreakerCommand, BreakerSetOptions};
-use super::client::{Client, Verb};
+use super::client::Client;
 use super::ended::Ended;
 use super::flow::columns;
 use super::table::{line, table, text};
@@ -49,20 +49,11 @@ fn list(client: &Client, as_json: bool) -> Result<Exit, Ended> {
 
 fn set(client: &Client, options: &BreakerSetOptions, as_json: bool) -> Result<Exit, Ended> {
     let path = format!("/api/v1/breakers/{}", part(&options.system));
-    let fields = options.given();
-    match (fields.is_empty(), options.reset) {
-        (true, false) => return show(client, &path, as_json),
-        (false, true) => {
-            return Err(Ended::usage(
-                "--reset takes no numbers",
-                "give the numbers, or --reset, but not both",
-            ));
-        }
-        _ => {}
+    let fields = ("numbers", options.given());
+    match Act::setting(&path, fields, options.reset, options.ttl, &options.act)? {
+        Some(act) => act.run(client, as_json),
+        None => show(client, &path, as_json),
     }
-    let verb = if options.reset { Verb::Delete } else { Verb::Patch };
-    let ttl = (!options.reset).then_some(options.ttl);
-    Act { verb, path, fields, ttl, warning: None, options: &options.act }.run(client, as_json)
 }
 
 fn show(client: &Client, path: &str, as_json: bool) -> Result<Exit, Ended> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::act::{Act, part};
 use super::arguments::{BulkheadOptions, FlowCommand, LimitOptions};
 use super::backpressure;
-use super::client::{Client, Verb};
+use super::client::Client;
 use super::ended::Ended;
 use super::table::{line, table, text};
 use crate::exit::Exit;
@@ -121,14 +121,13 @@ fn limit(client: &Client, options: &LimitOptions, as_json: bool) -> Result<Exit,
     let numbers = [("rate", options.rate), ("burst", options.burst), ("cap", options.cap)];
     let fields: Map<String, Value> =
         numbers.into_iter().filter_map(|(field, number)| Some((field.to_owned(), number?.into()))).collect();
-    if fields.is_empty() && !options.reset {
+    let asked = Act::setting(&path, ("numbers", fields), options.reset, options.ttl, &options.act)?;
+    let Some(act) = asked else {
         let one = client.get(&path)?;
         line(if as_json { one.to_string() } else { limits(&Value::Array(vec![one])) });
         return Ok(Exit::Clean);
-    }
-    let verb = if options.reset { Verb::Delete } else { Verb::Patch };
-    let ttl = (!options.reset).then_some(options.ttl);
-    Act { verb, path, fields, ttl, warning: None, options: &options.act }.run(client, as_json)
+    };
+    act.run(client, as_json)
 }
 
 fn bulkhead(client: &Client, options: &BulkheadOptions, as_json: bool) -> Result<Exit, Ended> {
@@ -138,17 +137,12 @@ fn bulkhead(client: &Client, options: &BulkheadOptions, as_json: bool) -> Result
         return Ok(Exit::Clean);
     };
     let path = format!("/api/v1/flow/bulkheads/{}", part(system));
-    let act = match (options.max, options.reset) {
-        (None, false) => {
-            let one = client.get(&path)?;
-            line(if as_json { one.to_string() } else { bulkheads(&Value::Array(vec![one])) });
-            return Ok(Exit::Clean);
-        }
-        (Some(most), _) => {
-            let act = Act::post(path, &options.act).with("max_in_flight", most).for_a_time(options.ttl);
-            Act { verb: Verb::Patch, ..act }
-        }
-        (None, true) => Act { verb: Verb::Delete, ..Act::post(path, &options.act) },
+    let fields = options.max.map(|most| ("max_in_flight".to_owned(), most.into())).into_iter().collect();
+    let asked = Act::setting(&path, ("number", fields), options.reset, options.ttl, &options.act)?;
+    let Some(act) = asked else {
+        let one = client.get(&path)?;
+        line(if as_json { one.to_string() } else { bulkheads(&Value::Array(vec![one])) });
+        return Ok(Exit::Clean);
     };
     act.run(client, as_json)
 }
